@@ -1,0 +1,1 @@
+//! Placeholder line until the crate's map is written.

@@ -1,0 +1,2 @@
+//! The node's binary.
+fn main() {}
