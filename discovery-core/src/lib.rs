@@ -2,6 +2,8 @@
 
 mod census;
 mod finder;
+#[cfg(feature = "finders")]
+pub mod finders;
 mod identity;
 mod seed;
 
