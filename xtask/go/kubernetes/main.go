@@ -55,7 +55,7 @@ func run(command *cobra.Command) {
 
 func runKubectl() {
 	// Verbosity must be known before the command is built, because plugins and kuberc are read while building.
-	if err := logs.GlogSetter(kubectl.GetLogVerbosity(os.Args)); err != nil {
+	if _, err := logs.GlogSetter(kubectl.GetLogVerbosity(os.Args)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
