@@ -248,15 +248,21 @@ impl Finding {
 
 /// The last set that a finder was sure of, and how long ago that was.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct LastGood {
     /// The set; empty if the source then listed nobody.
     pub seeds: SeedSet,
     /// Time between the source's last confirmation of the set and the making of the report.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_ms", serialize_with = "crate::formats::as_millis")
+    )]
     pub age: Duration,
 }
 
 /// One whole answer of a finder.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SeedReport {
     /// What it knows now.

@@ -4,6 +4,8 @@ mod census;
 mod finder;
 #[cfg(feature = "finders")]
 pub mod finders;
+#[cfg(feature = "serde")]
+mod formats;
 mod identity;
 mod seed;
 

@@ -15,6 +15,8 @@ pub const SEEDS_MAX: usize = 4096;
 ///
 /// `None` means that the finder cannot tell (a static list, DNS), never "no".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct SeedCondition {
     /// Passes its readiness probe and is not on its way out, or the platform was told to say so.
     pub ready: Option<bool>,
@@ -34,6 +36,8 @@ pub struct SeedCondition {
 /// assert!(seed.identity().pod_uid().is_none());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "crate::formats::SeedForm"))]
 #[non_exhaustive]
 pub struct Seed {
     /// The node's name (the pod's), if known.
@@ -110,6 +114,7 @@ impl fmt::Display for Seed {
 ///
 /// Two sets are equal if they hold equal seeds, however they were gathered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SeedSet(Arc<[Seed]>);
 
 impl SeedSet {
