@@ -1,18 +1,58 @@
-//! The project's own tools; every command explains itself with `--help`.
+//! The project's own tools, as `cargo xtask <command>`; every command explains itself with `--help`.
+//! This file holds the command line; each command is a module of its own.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool speaks on its standard output"
+)]
+
+mod cargo;
+mod fix;
+mod stopwatch;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 /// Tools of this workspace.
+///
+/// Every command works from any folder of the checkout. `test` and `tidy` only read (and build);
+/// `fix` is the one that rewrites files. `cargo xtask help <command>` tells what a command does,
+/// what it needs and how long it takes.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", version, about)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    about,
+    long_about
+)]
 struct Xtask {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Test(test::Options),
+    Tidy(tidy::Options),
+    Fix(fix::Options),
+}
 
-fn main() -> anyhow::Result<()> {
-    match Xtask::parse().command {}
+fn main() -> ExitCode {
+    let done = match Xtask::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Tidy(options) => tidy::run(&options),
+        Command::Fix(options) => fix::run(&options),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
 }
