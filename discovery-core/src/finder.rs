@@ -269,6 +269,9 @@ pub struct SeedReport {
     pub finding: Finding,
     /// The last answer that was sure; survives every error. While known, it equals the finding.
     pub last_good: Option<LastGood>,
+    /// Parts of the source that could not be asked although the finding is known without them:
+    /// one name among several, one of several combined finders. Empty while unknown.
+    pub gaps: Vec<FinderError>,
     /// Where it comes from.
     pub provenance: Provenance,
     /// Whether the finder that made it can feed a census.
@@ -286,9 +289,17 @@ impl SeedReport {
         Self {
             finding,
             last_good,
+            gaps: Vec::new(),
             provenance,
             authoritative,
         }
+    }
+
+    /// Adds what a known finding had to do without.
+    #[must_use]
+    pub fn with_gaps(mut self, gaps: Vec<FinderError>) -> Self {
+        self.gaps = gaps;
+        self
     }
 
     /// The seeds worth dialling: those known now, else the last good ones, else none.
@@ -303,7 +314,7 @@ impl SeedReport {
     /// Whether both say the same, ages aside.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let seeds = |report: &Self| report.last_good.as_ref().map(|good| good.seeds.clone());
-        self.finding == other.finding && seeds(self) == seeds(other)
+        self.finding == other.finding && self.gaps == other.gaps && seeds(self) == seeds(other)
     }
 }
 

@@ -92,6 +92,7 @@ fn an_unknown_report_says_cause_remedy_and_the_age_of_its_last_good_set() {
                 "remedy": "grant it",
             },
             "last_good": { "seeds": [], "age_ms": 1500 },
+            "gaps": [],
             "provenance": "a test",
             "authoritative": true,
         })

@@ -16,13 +16,14 @@ use crate::seed::{SEEDS_MAX, SeedSet};
 #[derive(Clone, Debug)]
 struct Knowledge {
     finding: Finding,
+    gaps: Vec<FinderError>,
     last_good: Option<(SeedSet, Instant)>,
 }
 
 impl Knowledge {
     fn says_the_same_as(&self, other: &Self) -> bool {
         let seeds = |knowledge: &Self| knowledge.last_good.as_ref().map(|(seeds, _)| seeds.clone());
-        self.finding == other.finding && seeds(self) == seeds(other)
+        self.finding == other.finding && self.gaps == other.gaps && seeds(self) == seeds(other)
     }
 }
 
@@ -50,6 +51,7 @@ pub fn feed(provenance: Provenance, authoritative: bool) -> (SeedFeed, FedWatch)
             FinderCause::Starting,
             format!("{provenance} was not heard yet"),
         )),
+        gaps: Vec::new(),
         last_good: None,
     };
     let (sender, receiver) = watch::channel(knowledge.clone());
@@ -83,6 +85,17 @@ impl SeedFeed {
     /// A set of more than [`SEEDS_MAX`] is *unknown* with [`FinderCause::TooLarge`], and the last
     /// good set stays.
     pub fn known(&self, seeds: SeedSet, now: Instant) {
+        self.known_in_part(seeds, Vec::new(), now);
+    }
+
+    /// As [`known`](Self::known), where parts of the source could not be asked.
+    ///
+    /// An empty set with gaps is not *known to be empty* but *unknown*, with the first gap.
+    pub fn known_in_part(&self, seeds: SeedSet, mut gaps: Vec<FinderError>, now: Instant) {
+        if seeds.is_empty() && !gaps.is_empty() {
+            self.unknown(gaps.swap_remove(0));
+            return;
+        }
         if seeds.len() > SEEDS_MAX {
             self.unknown(FinderError::new(
                 FinderCause::TooLarge,
@@ -96,6 +109,7 @@ impl SeedFeed {
         }
         self.replace(|_| Knowledge {
             finding: Finding::from_seeds(seeds.clone()),
+            gaps,
             last_good: Some((seeds, now)),
         });
     }
@@ -104,6 +118,7 @@ impl SeedFeed {
     pub fn unknown(&self, error: FinderError) {
         self.replace(|before| Knowledge {
             finding: Finding::Unknown(error),
+            gaps: Vec::new(),
             last_good: before.last_good.clone(),
         });
     }
@@ -184,6 +199,7 @@ impl FedWatch {
         });
         let provenance = self.provenance.clone();
         SeedReport::new(knowledge.finding, last_good, provenance, self.authoritative)
+            .with_gaps(knowledge.gaps)
     }
 }
 

@@ -62,6 +62,20 @@ async fn an_empty_set_is_known_to_be_empty() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gap_is_told_and_a_gap_alone_is_unknown_not_empty() {
+    let (feed, mut watch) = fed();
+    feed.known_in_part(seeds(1), vec![refused()], Instant::now());
+    let report = watch.changed().await;
+    assert_eq!(report.finding, Finding::Known(seeds(1)));
+    assert_eq!(report.gaps, [refused()]);
+
+    feed.known_in_part(SeedSet::empty(), vec![refused()], Instant::now());
+    let report = watch.changed().await;
+    assert_eq!(report.finding, Finding::Unknown(refused()));
+    assert_eq!(report.seeds(), seeds(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_keeps_the_last_good_set_and_its_age_grows() {
     let (feed, mut watch) = fed();
     feed.known(seeds(2), Instant::now());
