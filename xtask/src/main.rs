@@ -1,4 +1,4 @@
-//! The project's own tools, as `cargo xtask <command>`; every command explains itself with `--help`.
+//! The project's own tools, as `cargo xtask <command>`; each explains itself with `--help`.
 //! This file holds the command line; each command is a module of its own.
 #![allow(
     clippy::print_stdout,

@@ -64,8 +64,10 @@ mod tests {
 
     #[test]
     fn a_summary_line_is_read_whatever_its_verdict() {
-        let ok = "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.12s";
-        let bad = "test result: FAILED. 4 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s";
+        let ok = "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; \
+                  finished in 0.12s";
+        let bad = "test result: FAILED. 4 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; \
+                   finished in 1.00s";
         assert_eq!(
             Tally::of_summary(ok).unwrap().to_string(),
             "5 passed, 0 failed, 1 skipped"

@@ -70,7 +70,7 @@ const CHECKS: [Check; 11] = [
     },
     Check {
         name: "places",
-        reason: "the top level holds the crates and little else, so that it can be read at a glance",
+        reason: "the top level holds the crates and little else, so that a glance reads it",
         run: |checkout| Ok(places::check(&checkout.files)),
     },
     Check {

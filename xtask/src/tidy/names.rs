@@ -39,6 +39,10 @@ fn of_declarations(file: &SourceFile) -> impl Iterator<Item = Remark> {
 /// The name that a line declares, if it declares a type or a module.
 fn declared(line: &str) -> Option<&str> {
     let code = line.trim_start();
+    // An indented `type` is an associated one: its name is the trait's choice.
+    if code.len() < line.len() && code.starts_with("type ") {
+        return None;
+    }
     let code = match code.strip_prefix("pub") {
         Some(rest) if rest.starts_with('(') => rest.split_once(')')?.1.trim_start(),
         Some(rest) => rest.trim_start(),
