@@ -1,0 +1,210 @@
+//! `cargo xtask cluster …`: the cluster a person keeps for a while.
+
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+
+use super::constants::{CONTAINERD_VERSION, ETCD_VERSION, KUBERNETES_VERSION, UP_LABEL};
+use super::control::PartPhase;
+use super::prerequisites::{self, Install};
+use super::process_id::ProcessId;
+use super::progress::note;
+use super::running::{self, Cluster};
+use super::start::ClusterOptions;
+use super::state_dir::StateDir;
+use super::toolchain::cache_dir;
+use super::{cgroups, supervisor};
+
+/// Start, look at and end a local Kubernetes of one node (Linux, root).
+///
+/// It is the real thing: API server, controllers, scheduler, kubelet, kube-proxy, etcd and containerd, built
+/// once from Go modules (about a quarter of an hour, cached in ~/.cache/discovery-xtask, or where
+/// `DISCOVERY_XTASK_CACHE` says) and run in namespaces of their own: no address, mount, rule or process of it is
+/// seen outside, and nothing of it stays.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Start it and wait until its node is Ready.
+    Up(UpOptions),
+    /// End it and remove every trace, also of clusters whose owner was killed.
+    Down,
+    /// Tell whether it runs, how its parts stand and how to use it.
+    Status,
+    /// Run kubectl on it: `cargo xtask cluster kubectl get pods -A`.
+    Kubectl(KubectlOptions),
+    /// Load an OCI archive, such as `cargo xtask image` makes.
+    Load {
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// Runs inside the namespaces; started by `up` and `e2e`.
+    #[command(hide = true)]
+    Supervise {
+        #[arg(long)]
+        state: PathBuf,
+        #[arg(long)]
+        toolchain: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct UpOptions {
+    /// Install missing Debian packages with apt-get; always so where CI=true.
+    #[arg(long)]
+    install: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+struct KubectlOptions {
+    /// What kubectl is given.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Does what the command line asks.
+pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<ExitCode> {
+    match &command.action {
+        Action::Up(options) => up(options)?,
+        Action::Down => down()?,
+        Action::Status => return status(),
+        Action::Kubectl(options) => return kubectl(options),
+        Action::Load { archive } => found()?.import_image(archive)?,
+        Action::Supervise { state, toolchain } => supervisor::run(state, toolchain)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn up(options: &UpOptions) -> anyhow::Result<()> {
+    prerequisites::check_machine()?;
+    let _lock = lock()?;
+    let state = StateDir::of(UP_LABEL);
+    if state.running().is_some() {
+        note("the cluster runs already; `cargo xtask cluster status` tells how to use it");
+        return Ok(());
+    }
+    // What an earlier one may have left behind would be in the way.
+    running::end(&state, None)?;
+    let cluster = Cluster::start(&ClusterOptions {
+        label: UP_LABEL.to_owned(),
+        install: Install::from_flag(options.install),
+        back_off_max: None,
+    })?;
+    cluster.detach()?;
+    note("use it with `cargo xtask cluster kubectl …`, end it with `cargo xtask cluster down`");
+    Ok(())
+}
+
+fn down() -> anyhow::Result<()> {
+    prerequisites::check_machine()?;
+    let _lock = lock()?;
+    let mut ended = 0;
+    for state in states() {
+        let record = state.read_record();
+        let runs = state.running().is_some();
+        // A running cluster with another label belongs to a test run, which ends it itself.
+        if state.label() == UP_LABEL || !(runs || is_starting(&state)) {
+            running::end(&state, record.map(|record| record.holder))?;
+            check_gone(&state)?;
+            note(&format!("ended {}: no process, mount, control group or file is left", state.label()));
+            ended += 1;
+        } else {
+            note(&format!("left alone: {} belongs to a running test", state.label()));
+        }
+    }
+    if ended == 0 {
+        note("no cluster was running");
+    }
+    Ok(())
+}
+
+/// Looks once more, with other eyes than those that removed.
+fn check_gone(state: &StateDir) -> anyhow::Result<()> {
+    let groups = cgroups::folders(&state.cgroup())?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let place = state.root().display().to_string();
+    if !groups.is_empty() || state.root().exists() || mounts.contains(&place) {
+        bail!("{place} or its control groups {groups:?} are still there; end what uses them");
+    }
+    let processes = ProcessId::mentioning(&place);
+    if !processes.is_empty() {
+        bail!("processes {processes:?} of {place} still run; end them");
+    }
+    Ok(())
+}
+
+/// Folders of all clusters there are, running or not.
+fn states() -> Vec<StateDir> {
+    let entries = fs::read_dir(StateDir::all()).into_iter().flatten().flatten();
+    entries.map(|entry| StateDir::at(&entry.path())).collect()
+}
+
+/// A test run names its cluster by its own number, and writes the record a little later.
+fn is_starting(state: &StateDir) -> bool {
+    let label = state.label();
+    let owner = label.rsplit('-').next().and_then(|pid| pid.parse().ok());
+    owner.and_then(ProcessId::of).is_some_and(ProcessId::is_alive)
+}
+
+fn status() -> anyhow::Result<ExitCode> {
+    prerequisites::check_machine()?;
+    let Some(cluster) = Cluster::find(UP_LABEL) else {
+        println!("no cluster is running; start one with `cargo xtask cluster up`");
+        return Ok(ExitCode::FAILURE);
+    };
+    println!("Kubernetes {KUBERNETES_VERSION}, etcd {ETCD_VERSION}, containerd {CONTAINERD_VERSION}");
+    let mut healthy = true;
+    for (part, phase) in cluster.phases()? {
+        healthy &= phase == PartPhase::Running;
+        match phase {
+            PartPhase::Running => println!("  {part}: running"),
+            PartPhase::Ended(how) => println!("  {part}: ended {how}"),
+            PartPhase::Stopped => println!("  {part}: stopped"),
+            PartPhase::NotStarted => println!("  {part}: not started"),
+        }
+    }
+    if healthy {
+        print!("{}", cluster.kubectl(&["get", "nodes", "-o", "wide"])?);
+    }
+    println!("node address: {}", cluster.node_ip());
+    println!("logs:         {}", cluster.logs_dir().display());
+    println!("kubectl:      cargo xtask cluster kubectl get pods -A");
+    println!("other tools:  KUBECONFIG={} \\", cluster.kubeconfig().display());
+    println!("              nsenter --target={} --net -- PROGRAM", cluster.record().inside.pid);
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Takes the place of this tool: its terminal, its signals and its end are kubectl's.
+fn kubectl(options: &KubectlOptions) -> anyhow::Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    let error = found()?.kubectl_command().args(&options.arguments).exec();
+    Err(error).context("nsenter cannot be started")
+}
+
+fn found() -> anyhow::Result<Cluster> {
+    prerequisites::check_machine()?;
+    Cluster::find(UP_LABEL).context("no cluster is running; start one with `cargo xtask cluster up`")
+}
+
+/// Held while the cluster changes: two calls at a time would undo each other's work.
+fn lock() -> anyhow::Result<File> {
+    let cache = cache_dir()?;
+    fs::create_dir_all(&cache).with_context(|| format!("{} cannot be made", cache.display()))?;
+    let lock = File::create(cache.join("cluster.lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another `cluster up` or `cluster down` is at work; wait for its end")
+        }
+        Err(TryLockError::Error(error)) => Err(error).context("the lock of the cache cannot be taken"),
+    }
+}
