@@ -123,6 +123,16 @@ impl SeedFeed {
         });
     }
 
+    /// The source listed exactly these just now, but cannot be followed any further: *unknown*, with
+    /// this set as the last good one.
+    pub fn unknown_after(&self, seeds: SeedSet, now: Instant, error: FinderError) {
+        self.replace(|_| Knowledge {
+            finding: Finding::Unknown(error),
+            gaps: Vec::new(),
+            last_good: Some((seeds, now)),
+        });
+    }
+
     /// The source confirmed what was fed as known last, without repeating it; its age starts over.
     ///
     /// While *unknown* this changes nothing: which set was confirmed must be said by
