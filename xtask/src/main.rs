@@ -7,7 +7,9 @@
 )]
 
 mod cargo;
+mod cluster;
 mod fix;
+mod image;
 mod stopwatch;
 mod test;
 mod tidy;
@@ -40,6 +42,8 @@ enum Command {
     Test(test::Options),
     Tidy(tidy::Options),
     Fix(fix::Options),
+    Cluster(cluster::ClusterCommand),
+    Image(image::ImageArgs),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Fix(options) => fix::run(&options),
+        Command::Cluster(command) => cluster::run(&command),
+        Command::Image(arguments) => image::run(&arguments),
     };
     match done {
         Ok(code) => code,

@@ -12,7 +12,10 @@ pub(crate) fn of(part: Part, state: &StateDir) -> Vec<String> {
     match part {
         Part::Etcd => etcd(state),
         Part::Containerd => {
-            vec!["--config".to_owned(), path(&state.config().join("containerd.toml"))]
+            vec![
+                "--config".to_owned(),
+                path(&state.config().join("containerd.toml")),
+            ]
         }
         Part::ApiServer => api_server(state),
         Part::ControllerManager => controller_manager(state),
@@ -46,10 +49,19 @@ fn api_server(state: &StateDir) -> Vec<String> {
         flag("service-cluster-ip-range", SERVICE_CIDR),
         flag("service-account-issuer", SERVICE_ACCOUNT_ISSUER),
         flag("service-account-key-file", pki("service-account.pub")),
-        flag("service-account-signing-key-file", pki("service-account.key")),
+        flag(
+            "service-account-signing-key-file",
+            pki("service-account.key"),
+        ),
         flag("client-ca-file", pki("ca.crt")),
         flag("tls-cert-file", pki("kube-apiserver.crt")),
         flag("tls-private-key-file", pki("kube-apiserver.key")),
+        // Nothing stands in front of this API server; without them the parts ask for these for ever.
+        flag("requestheader-client-ca-file", pki("ca.crt")),
+        flag("requestheader-allowed-names", "front-proxy"),
+        flag("requestheader-username-headers", "X-Remote-User"),
+        flag("requestheader-group-headers", "X-Remote-Group"),
+        flag("requestheader-extra-headers-prefix", "X-Remote-Extra-"),
         flag("kubelet-client-certificate", pki("kubelet-client.crt")),
         flag("kubelet-client-key", pki("kubelet-client.key")),
         // Without it exec and logs try to resolve the node's name, which nobody answers.
@@ -62,10 +74,16 @@ fn controller_manager(state: &StateDir) -> Vec<String> {
     flags.extend([
         flag("bind-address", "127.0.0.1"),
         flag("leader-elect", false),
+        // Its own default lets it wait for itself for seconds while it starts.
+        flag("kube-api-qps", 200),
+        flag("kube-api-burst", 400),
         flag("use-service-account-credentials", true),
         flag("cluster-cidr", POD_CIDR),
         flag("root-ca-file", path(&state.pki().join("ca.crt"))),
-        flag("service-account-private-key-file", path(&state.pki().join("service-account.key"))),
+        flag(
+            "service-account-private-key-file",
+            path(&state.pki().join("service-account.key")),
+        ),
     ]);
     flags
 }
@@ -105,9 +123,13 @@ fn kube_proxy(state: &StateDir) -> Vec<String> {
 /// The three kubeconfigs of a part that also answers questions itself.
 fn client(part: Part, state: &StateDir) -> Vec<String> {
     let kubeconfig = path(&state.kubeconfig_of(part.program()));
-    ["kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig"]
-        .map(|name| flag(name, &kubeconfig))
-        .to_vec()
+    [
+        "kubeconfig",
+        "authentication-kubeconfig",
+        "authorization-kubeconfig",
+    ]
+    .map(|name| flag(name, &kubeconfig))
+    .to_vec()
 }
 
 fn flag(name: &str, value: impl std::fmt::Display) -> String {
@@ -138,6 +160,10 @@ mod tests {
     fn the_scheduler_keeps_its_leader_election() {
         let state = StateDir::at(Path::new("/tmp/c/up"));
 
-        assert!(!of(Part::Scheduler, &state).iter().any(|flag| flag.contains("leader-elect")));
+        assert!(
+            !of(Part::Scheduler, &state)
+                .iter()
+                .any(|flag| flag.contains("leader-elect"))
+        );
     }
 }

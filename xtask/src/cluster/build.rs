@@ -33,7 +33,9 @@ pub(crate) fn build_module(source: &Path, module: &Module, into: &Path) -> anyho
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        let at = said.last().map_or("downloading and comparing modules", String::as_str);
+        let at = said
+            .last()
+            .map_or("downloading and comparing modules", String::as_str);
         progress.show(&format!("{compiled} packages, {at}"));
         if !deadline.pause() {
             let _ = killpg(group, Signal::SIGKILL);
@@ -43,7 +45,11 @@ pub(crate) fn build_module(source: &Path, module: &Module, into: &Path) -> anyho
     };
     said.extend(lines.iter());
     if !status.success() {
-        bail!("{} cannot be built ({status}):\n{}", module.title, said.join("\n"));
+        bail!(
+            "{} cannot be built ({status}):\n{}",
+            module.title,
+            said.join("\n")
+        );
     }
     progress.done(&format!("{compiled} packages compiled"));
     Ok(())
@@ -53,7 +59,13 @@ fn go_build(source: &Path, module: &Module, into: &Path) -> Command {
     let mut command = Command::new("go");
     command
         .current_dir(source)
-        .args(["build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"])
+        .args([
+            "build",
+            "-v",
+            "-trimpath",
+            "-buildvcs=false",
+            "-mod=readonly",
+        ])
         .args(["-tags", module.tags])
         .args(["-ldflags", &module.link_flags])
         .arg("-o")
@@ -80,7 +92,10 @@ const LINES_MAX: usize = 256;
 fn lines_of(pipe: Option<impl std::io::Read + Send + 'static>) -> Receiver<String> {
     let (sender, receiver) = sync_channel(LINES_MAX);
     thread::spawn(move || {
-        for line in pipe.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+        for line in pipe
+            .into_iter()
+            .flat_map(|pipe| BufReader::new(pipe).lines())
+        {
             let Ok(line) = line else { return };
             if sender.send(line).is_err() {
                 return;

@@ -36,10 +36,18 @@ pub(crate) fn clients() -> Vec<Client> {
     vec![
         part("admin", "admin", Some("system:masters")),
         part("kubelet-client", "kube-apiserver", Some("system:masters")),
-        part("kube-controller-manager", "system:kube-controller-manager", None),
+        part(
+            "kube-controller-manager",
+            "system:kube-controller-manager",
+            None,
+        ),
         part("kube-scheduler", "system:kube-scheduler", None),
         part("kube-proxy", "system:kube-proxy", None),
-        part("kubelet", &format!("system:node:{NODE_NAME}"), Some("system:nodes")),
+        part(
+            "kubelet",
+            &format!("system:node:{NODE_NAME}"),
+            Some("system:nodes"),
+        ),
     ]
 }
 
@@ -68,7 +76,10 @@ impl Authority {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let mut params = named("discovery local cluster", None)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)
             .context("the authority cannot sign itself")?;
         Ok(Self { issuer })
@@ -106,7 +117,10 @@ impl Authority {
         let certificate = params
             .signed_by(&key, &self.issuer)
             .with_context(|| format!("the certificate of {name} cannot be signed"))?;
-        Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
     }
 }
 
@@ -119,7 +133,10 @@ pub(crate) struct TokenKeys {
 
 pub(crate) fn token_keys() -> anyhow::Result<TokenKeys> {
     let key = KeyPair::generate()?;
-    Ok(TokenKeys { private: key.serialize_pem(), public: key.public_key_pem() })
+    Ok(TokenKeys {
+        private: key.serialize_pem(),
+        public: key.public_key_pem(),
+    })
 }
 
 fn named(
@@ -127,9 +144,13 @@ fn named(
     organisation: Option<&'static str>,
 ) -> anyhow::Result<CertificateParams> {
     let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     if let Some(organisation) = organisation {
-        params.distinguished_name.push(DnType::OrganizationName, organisation);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, organisation);
     }
     Ok(params)
 }
@@ -175,7 +196,10 @@ mod tests {
     #[test]
     fn a_client_carries_its_name_and_group() {
         let authority = Authority::new().unwrap();
-        let kubelet = clients().into_iter().find(|client| client.file == "kubelet").unwrap();
+        let kubelet = clients()
+            .into_iter()
+            .find(|client| client.file == "kubelet")
+            .unwrap();
 
         let signed = authority.sign_client(&kubelet).unwrap();
 
@@ -186,7 +210,10 @@ mod tests {
     }
 
     fn pem_body(pem: &str) -> Vec<u8> {
-        let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let text: String = pem
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
         STANDARD.decode(text).unwrap()
     }
 

@@ -43,7 +43,11 @@ pub(crate) fn remove(group: &str) -> anyhow::Result<()> {
 
 /// Where the group exists now.
 pub(crate) fn folders(group: &str) -> anyhow::Result<Vec<PathBuf>> {
-    Ok(hierarchies()?.into_iter().map(|at| at.join(group)).filter(|at| at.exists()).collect())
+    Ok(hierarchies()?
+        .into_iter()
+        .map(|at| at.join(group))
+        .filter(|at| at.exists())
+        .collect())
 }
 
 fn hierarchies() -> anyhow::Result<Vec<PathBuf>> {
@@ -60,7 +64,9 @@ fn parse_hierarchies(mountinfo: &str) -> Vec<PathBuf> {
         .filter_map(|line| {
             let (mount, kind) = line.split_once(" - ")?;
             let kind = kind.split(' ').next()?;
-            ["cgroup", "cgroup2"].contains(&kind).then(|| mount.split(' ').nth(4))?
+            ["cgroup", "cgroup2"]
+                .contains(&kind)
+                .then(|| mount.split(' ').nth(4))?
         })
         .map(PathBuf::from)
         .collect();
@@ -106,7 +112,10 @@ mod tests {
 
         assert_eq!(
             found,
-            [PathBuf::from("/sys/fs/cgroup/cpu"), PathBuf::from("/sys/fs/cgroup/unified")]
+            [
+                PathBuf::from("/sys/fs/cgroup/cpu"),
+                PathBuf::from("/sys/fs/cgroup/unified")
+            ]
         );
     }
 }

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::constants::{CONTAINERD_VERSION, ETCD_VERSION, KUBERNETES_VERSION, UP_LABEL};
 use super::control::PartPhase;
+use super::part::Part;
 use super::prerequisites::{self, Install};
 use super::process_id::ProcessId;
 use super::progress::note;
@@ -29,6 +30,9 @@ use super::{cgroups, supervisor};
 pub(crate) struct ClusterCommand {
     #[command(subcommand)]
     action: Action,
+    /// Which cluster: the one of `up`, or one that a test run has kept.
+    #[arg(long, global = true, default_value = UP_LABEL)]
+    name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +50,10 @@ enum Action {
         /// The archive.
         archive: PathBuf,
     },
+    /// End one part of it, to see what happens without: `cargo xtask cluster stop kube-apiserver`.
+    Stop { part: Part },
+    /// Start a part that was ended.
+    Start { part: Part },
     /// Runs inside the namespaces; started by `up` and `e2e`.
     #[command(hide = true)]
     Supervise {
@@ -76,9 +84,11 @@ pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<ExitCode> {
     match &command.action {
         Action::Up(options) => up(options)?,
         Action::Down => down()?,
-        Action::Status => return status(),
-        Action::Kubectl(options) => return kubectl(options),
-        Action::Load { archive } => found()?.import_image(archive)?,
+        Action::Status => return status(&command.name),
+        Action::Kubectl(options) => return kubectl(&command.name, options),
+        Action::Load { archive } => found(&command.name)?.import_image(archive)?,
+        Action::Stop { part } => found(&command.name)?.stop_part(*part)?,
+        Action::Start { part } => found(&command.name)?.start_part(*part)?,
         Action::Supervise { state, toolchain } => supervisor::run(state, toolchain)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -109,16 +119,20 @@ fn down() -> anyhow::Result<()> {
     let _lock = lock()?;
     let mut ended = 0;
     for state in states() {
-        let record = state.read_record();
-        let runs = state.running().is_some();
-        // A running cluster with another label belongs to a test run, which ends it itself.
-        if state.label() == UP_LABEL || !(runs || is_starting(&state)) {
-            running::end(&state, record.map(|record| record.holder))?;
+        // What a living test run has started, it ends itself.
+        if state.label() == UP_LABEL || !has_living_owner(&state) {
+            running::end(&state, state.read_record().map(|record| record.holder))?;
             check_gone(&state)?;
-            note(&format!("ended {}: no process, mount, control group or file is left", state.label()));
+            note(&format!(
+                "ended {}: no process, mount, control group or file is left",
+                state.label()
+            ));
             ended += 1;
         } else {
-            note(&format!("left alone: {} belongs to a running test", state.label()));
+            note(&format!(
+                "left alone: {} belongs to a running test",
+                state.label()
+            ));
         }
     }
     if ended == 0 {
@@ -144,24 +158,31 @@ fn check_gone(state: &StateDir) -> anyhow::Result<()> {
 
 /// Folders of all clusters there are, running or not.
 fn states() -> Vec<StateDir> {
-    let entries = fs::read_dir(StateDir::all()).into_iter().flatten().flatten();
+    let entries = fs::read_dir(StateDir::all())
+        .into_iter()
+        .flatten()
+        .flatten();
     entries.map(|entry| StateDir::at(&entry.path())).collect()
 }
 
-/// A test run names its cluster by its own number, and writes the record a little later.
-fn is_starting(state: &StateDir) -> bool {
+/// A test run names its cluster by its own number.
+fn has_living_owner(state: &StateDir) -> bool {
     let label = state.label();
     let owner = label.rsplit('-').next().and_then(|pid| pid.parse().ok());
-    owner.and_then(ProcessId::of).is_some_and(ProcessId::is_alive)
+    owner
+        .and_then(ProcessId::of)
+        .is_some_and(ProcessId::is_alive)
 }
 
-fn status() -> anyhow::Result<ExitCode> {
+fn status(name: &str) -> anyhow::Result<ExitCode> {
     prerequisites::check_machine()?;
-    let Some(cluster) = Cluster::find(UP_LABEL) else {
-        println!("no cluster is running; start one with `cargo xtask cluster up`");
+    let Some(cluster) = Cluster::find(name) else {
+        println!("no cluster {name:?} is running; start one with `cargo xtask cluster up`");
         return Ok(ExitCode::FAILURE);
     };
-    println!("Kubernetes {KUBERNETES_VERSION}, etcd {ETCD_VERSION}, containerd {CONTAINERD_VERSION}");
+    println!(
+        "Kubernetes {KUBERNETES_VERSION}, etcd {ETCD_VERSION}, containerd {CONTAINERD_VERSION}"
+    );
     let mut healthy = true;
     for (part, phase) in cluster.phases()? {
         healthy &= phase == PartPhase::Running;
@@ -178,21 +199,36 @@ fn status() -> anyhow::Result<ExitCode> {
     println!("node address: {}", cluster.node_ip());
     println!("logs:         {}", cluster.logs_dir().display());
     println!("kubectl:      cargo xtask cluster kubectl get pods -A");
-    println!("other tools:  KUBECONFIG={} \\", cluster.kubeconfig().display());
-    println!("              nsenter --target={} --net -- PROGRAM", cluster.record().inside.pid);
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!(
+        "other tools:  KUBECONFIG={} \\",
+        cluster.kubeconfig().display()
+    );
+    println!(
+        "              nsenter --target={} --net -- PROGRAM",
+        cluster.record().inside.pid
+    );
+    Ok(if healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Takes the place of this tool: its terminal, its signals and its end are kubectl's.
-fn kubectl(options: &KubectlOptions) -> anyhow::Result<ExitCode> {
+fn kubectl(name: &str, options: &KubectlOptions) -> anyhow::Result<ExitCode> {
     use std::os::unix::process::CommandExt;
-    let error = found()?.kubectl_command().args(&options.arguments).exec();
+    let error = found(name)?
+        .kubectl_command()
+        .args(&options.arguments)
+        .exec();
     Err(error).context("nsenter cannot be started")
 }
 
-fn found() -> anyhow::Result<Cluster> {
+fn found(name: &str) -> anyhow::Result<Cluster> {
     prerequisites::check_machine()?;
-    Cluster::find(UP_LABEL).context("no cluster is running; start one with `cargo xtask cluster up`")
+    Cluster::find(name).with_context(|| {
+        format!("no cluster {name:?} is running; start one with `cargo xtask cluster up`")
+    })
 }
 
 /// Held while the cluster changes: two calls at a time would undo each other's work.
@@ -205,6 +241,8 @@ fn lock() -> anyhow::Result<File> {
         Err(TryLockError::WouldBlock) => {
             bail!("another `cluster up` or `cluster down` is at work; wait for its end")
         }
-        Err(TryLockError::Error(error)) => Err(error).context("the lock of the cache cannot be taken"),
+        Err(TryLockError::Error(error)) => {
+            Err(error).context("the lock of the cache cannot be taken")
+        }
     }
 }

@@ -159,7 +159,10 @@ mod tests {
     fn pods_get_addresses_of_the_pod_range() {
         let config: Value = serde_json::from_str(&cni(&state())).unwrap();
 
-        assert_eq!(config["plugins"][0]["ipam"]["ranges"][0][0]["subnet"], POD_CIDR);
+        assert_eq!(
+            config["plugins"][0]["ipam"]["ranges"][0][0]["subnet"],
+            POD_CIDR
+        );
         assert_eq!(config["plugins"][0]["ipMasq"], false);
     }
 }

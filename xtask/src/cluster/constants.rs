@@ -41,7 +41,7 @@ pub(crate) const UP_LABEL: &str = "up";
 pub(crate) const STATE_PATH_BYTES_MAX: usize = 57;
 
 /// One build, cold, on two busy cores takes about 11 minutes.
-pub(crate) const BUILD_TIME_MAX: Duration = Duration::from_mins(60);
+pub(crate) const BUILD_TIME_MAX: Duration = Duration::from_hours(1);
 pub(crate) const INSTALL_TIME_MAX: Duration = Duration::from_mins(10);
 pub(crate) const SUPERVISOR_READY_TIME_MAX: Duration = Duration::from_secs(20);
 pub(crate) const CONTAINERD_READY_TIME_MAX: Duration = Duration::from_mins(1);

@@ -56,7 +56,10 @@ pub(crate) fn ask(socket: &Path, request: Request) -> anyhow::Result<String> {
 
 /// The phase of every part.
 pub(crate) fn phases(socket: &Path) -> anyhow::Result<Vec<(Part, PartPhase)>> {
-    ask(socket, Request::Status)?.lines().map(parse_phase).collect()
+    ask(socket, Request::Status)?
+        .lines()
+        .map(parse_phase)
+        .collect()
 }
 
 impl Request {

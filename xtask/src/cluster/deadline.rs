@@ -18,7 +18,10 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Self {
-        Self { started: Instant::now(), limit }
+        Self {
+            started: Instant::now(),
+            limit,
+        }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {

@@ -20,7 +20,10 @@ struct Endings {
     waiting: BTreeMap<u64, Ending>,
 }
 
-static ENDINGS: Mutex<Endings> = Mutex::new(Endings { next: 0, waiting: BTreeMap::new() });
+static ENDINGS: Mutex<Endings> = Mutex::new(Endings {
+    next: 0,
+    waiting: BTreeMap::new(),
+});
 static LISTENING: Once = Once::new();
 
 /// Keeps an ending registered; it is forgotten when this is dropped.
@@ -84,7 +87,10 @@ fn listen() {
 }
 
 /// As a shell would report the signal.
-#[expect(clippy::exit, reason = "after a signal there is no caller to return to")]
+#[expect(
+    clippy::exit,
+    reason = "after a signal there is no caller to return to"
+)]
 fn exit(signal: i32) -> ! {
     std::process::exit(128 + signal)
 }

@@ -45,14 +45,23 @@ mod tests {
 
     #[test]
     fn a_kubeconfig_holds_the_identity_and_names_its_context() {
-        let identity = Identity { certificate: "C".to_owned(), key: "K".to_owned() };
+        let identity = Identity {
+            certificate: "C".to_owned(),
+            key: "K".to_owned(),
+        };
 
         let text = render("A", &identity);
 
         let config: Value = serde_json::from_str(&text).unwrap();
         let user = &config["users"][0]["user"];
-        assert_eq!(config["clusters"][0]["cluster"]["server"], "https://127.0.0.1:6443");
-        assert_eq!(config["clusters"][0]["cluster"]["certificate-authority-data"], "QQ==");
+        assert_eq!(
+            config["clusters"][0]["cluster"]["server"],
+            "https://127.0.0.1:6443"
+        );
+        assert_eq!(
+            config["clusters"][0]["cluster"]["certificate-authority-data"],
+            "QQ=="
+        );
         assert_eq!(user["client-certificate-data"], "Qw==");
         assert_eq!(user["client-key-data"], "Sw==");
         assert_eq!(config["current-context"], config["contexts"][0]["name"]);

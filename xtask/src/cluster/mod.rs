@@ -7,6 +7,12 @@
 //! `processes`; `control` is what is said between inside and outside. What all of them use: `state_dir`,
 //! `process_id`, `cgroups`, `interrupt`, `program`, `deadline`, `progress`.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the end-to-end suites are the users of what is not used here"
+)]
+
 mod arguments;
 mod build;
 mod certificates;
@@ -38,4 +44,3 @@ pub(crate) use prerequisites::Install;
 pub(crate) use running::Cluster;
 pub(crate) use start::ClusterOptions;
 pub(crate) use target::{Skipped, Target};
-pub(crate) use toolchain::Toolchain;

@@ -8,15 +8,22 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use nix::mount::{MsFlags, mount};
 
-use super::constants::{NODE_IP, NODE_IP_PREFIX, SETUP_COMMAND_TIME_MAX};
+use super::constants::{NODE_IP, NODE_IP_PREFIX, SETUP_COMMAND_TIME_MAX, STATE_FOLDER};
 use super::program;
 use super::state_dir::StateDir;
 
 /// Folders into which parts of the cluster write by habit, whatever they are told. Inside, a layer in
 /// memory lies over each.
-pub(crate) const SHADOWED: [&str; 6] =
-    ["/etc", "/opt", "/run", "/usr/libexec", "/var/lib", "/var/log"];
+pub(crate) const SHADOWED: [&str; 6] = [
+    "/etc",
+    "/opt",
+    "/run",
+    "/usr/libexec",
+    "/var/lib",
+    "/var/log",
+];
 
 /// Kernel settings that belong to the machine, not to a namespace, and that kubelet changes. Inside, a copy
 /// stands in for each.
@@ -37,7 +44,10 @@ pub(crate) fn set_up(state: &StateDir) -> anyhow::Result<()> {
 
 /// A cluster whose folder lies in a shadowed one would not be seen from outside.
 pub(crate) fn check_place(state: &StateDir) -> anyhow::Result<()> {
-    if let Some(shadowed) = SHADOWED.iter().find(|folder| state.root().starts_with(folder)) {
+    if let Some(shadowed) = SHADOWED
+        .iter()
+        .find(|folder| state.root().starts_with(folder))
+    {
         bail!(
             "{} lies in {shadowed}, which a cluster covers with a layer of its own; set TMPDIR to a folder elsewhere",
             state.root().display()
@@ -48,9 +58,23 @@ pub(crate) fn check_place(state: &StateDir) -> anyhow::Result<()> {
 
 fn set_up_mounts(state: &StateDir) -> anyhow::Result<()> {
     // Kubelet needs mounts of pods to reach containerd; the group ends at this namespace.
-    run(&["mount", "--make-rshared", "/"])?;
+    mount(
+        NONE,
+        Path::new("/"),
+        NONE,
+        MsFlags::MS_REC | MsFlags::MS_SHARED,
+        NONE,
+    )
+    .context("/ cannot be made shared")?;
     let data = state.data();
-    run(&["mount", "-t", "tmpfs", "-o", "mode=0700", "discovery-cluster", &text(&data)])?;
+    mount(
+        Some(STATE_FOLDER),
+        &data,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("mode=0700"),
+    )
+    .with_context(|| format!("no memory can be mounted at {}", data.display()))?;
     for folder in SHADOWED {
         if Path::new(folder).is_dir() {
             shadow(&data, folder)?;
@@ -71,23 +95,41 @@ fn stand_in(data: &Path, setting: &str) -> anyhow::Result<()> {
     let copy = data.join("settings").join(setting.replace('/', "-"));
     fs::create_dir_all(data.join("settings"))?;
     fs::write(&copy, value).with_context(|| format!("{} cannot be written", copy.display()))?;
-    run(&["mount", "--bind", &text(&copy), &text(&real)])
+    mount(Some(&copy), &real, NONE, MsFlags::MS_BIND, NONE)
+        .with_context(|| format!("{} cannot be covered by a copy", real.display()))
 }
 
 fn shadow(data: &Path, folder: &str) -> anyhow::Result<()> {
-    let layer = data.join("layers").join(folder.trim_start_matches('/').replace('/', "-"));
+    let layer = data
+        .join("layers")
+        .join(folder.trim_start_matches('/').replace('/', "-"));
     let (upper, work) = (layer.join("upper"), layer.join("work"));
     fs::create_dir_all(&upper)?;
     fs::create_dir_all(&work)?;
-    let options =
-        format!("lowerdir={folder},upperdir={},workdir={}", upper.display(), work.display());
-    run(&["mount", "-t", "overlay", "-o", &options, "discovery-cluster", folder])
+    let options = format!(
+        "lowerdir={folder},upperdir={},workdir={}",
+        upper.display(),
+        work.display()
+    );
+    // By the call itself: the program would first leave a note of its own in /run.
+    mount(
+        Some(STATE_FOLDER),
+        folder,
+        Some("overlay"),
+        MsFlags::empty(),
+        Some(options.as_str()),
+    )
+    .with_context(|| format!("{folder} cannot be covered by a layer in memory"))
 }
+
+const NONE: Option<&str> = None;
 
 fn set_up_network() -> anyhow::Result<()> {
     let address = format!("{NODE_IP}/{NODE_IP_PREFIX}");
     run(&["ip", "link", "set", "lo", "up"])?;
-    run(&["ip", "link", "add", "node", "type", "veth", "peer", "name", "outside"])?;
+    run(&[
+        "ip", "link", "add", "node", "type", "veth", "peer", "name", "outside",
+    ])?;
     run(&["ip", "address", "add", &address, "dev", "node"])?;
     run(&["ip", "link", "set", "node", "up"])?;
     run(&["ip", "link", "set", "outside", "up"])?;
@@ -99,11 +141,11 @@ fn set_up_network() -> anyhow::Result<()> {
 
 fn run(words: &[&str]) -> anyhow::Result<()> {
     let (program, arguments) = words.split_first().context("no command")?;
-    program::output(Command::new(program).args(arguments), SETUP_COMMAND_TIME_MAX).map(drop)
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
+    program::output(
+        Command::new(program).args(arguments),
+        SETUP_COMMAND_TIME_MAX,
+    )
+    .map(drop)
 }
 
 #[cfg(test)]
@@ -115,7 +157,12 @@ mod tests {
         let below = StateDir::at(Path::new("/var/lib/tmp/discovery-cluster/up"));
         let beside = StateDir::at(Path::new("/var/libs/discovery-cluster/up"));
 
-        assert!(check_place(&below).unwrap_err().to_string().contains("/var/lib,"));
+        assert!(
+            check_place(&below)
+                .unwrap_err()
+                .to_string()
+                .contains("/var/lib,")
+        );
         check_place(&beside).unwrap();
     }
 }

@@ -53,7 +53,8 @@ impl FromStr for Part {
 
     fn from_str(name: &str) -> anyhow::Result<Self> {
         let Some(part) = Self::ALL.into_iter().find(|part| part.program() == name) else {
-            bail!("no part of the cluster is called {name:?}; say one of {:?}", Self::ALL);
+            let known = Self::ALL.map(Self::program).join(", ");
+            bail!("no part of the cluster is called {name:?}; say one of {known}");
         };
         Ok(part)
     }

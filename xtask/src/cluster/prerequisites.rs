@@ -24,7 +24,11 @@ impl Install {
     /// By the flag, or because a continuous integration machine is ours to change.
     pub(crate) fn from_flag(asked: bool) -> Self {
         let in_ci = env::var("CI").is_ok_and(|value| value == "true");
-        if asked || in_ci { Self::Packages } else { Self::Never }
+        if asked || in_ci {
+            Self::Packages
+        } else {
+            Self::Never
+        }
     }
 }
 
@@ -37,14 +41,12 @@ pub(crate) struct Missing {
 }
 
 /// Programs that run a cluster, with the Debian package of each.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("runc", "runc"),
     ("iptables", "iptables"),
     ("nft", "nftables"),
     ("ip", "iproute2"),
     ("conntrack", "conntrack"),
-    ("mount", "mount"),
-    ("umount", "mount"),
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
@@ -52,8 +54,14 @@ const PROGRAMS: [(&str, &str); 11] = [
 ];
 
 /// Administration programs lie in folders that not every user's `PATH` names.
-const PROGRAM_DIRS: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const PROGRAM_DIRS: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
 
 /// Fails in one line unless this is Linux and we are root.
 pub(crate) fn check_machine() -> anyhow::Result<()> {
@@ -95,7 +103,10 @@ fn missing(needs_build: bool) -> Vec<Missing> {
     let mut missing: Vec<Missing> = PROGRAMS
         .iter()
         .filter(|(program, _)| find_program(program).is_none())
-        .map(|(program, package)| Missing { what: (*program).to_owned(), package: Some(package) })
+        .map(|(program, package)| Missing {
+            what: (*program).to_owned(),
+            package: Some(package),
+        })
         .collect();
     let bridge = Path::new(CNI_PROGRAMS_DIR).join("bridge");
     if !bridge.exists() {
@@ -105,7 +116,10 @@ fn missing(needs_build: bool) -> Vec<Missing> {
         });
     }
     if needs_build && let Some(what) = missing_go() {
-        missing.push(Missing { what, package: None });
+        missing.push(Missing {
+            what,
+            package: None,
+        });
     }
     missing
 }
@@ -125,9 +139,15 @@ fn missing_go() -> Option<String> {
 
 /// From `go version go1.26.8 linux/amd64`.
 fn go_version(said: &str) -> Option<(u32, u32)> {
-    let mut numbers = said.split_ascii_whitespace().nth(2)?.strip_prefix("go")?.split('.');
+    let mut numbers = said
+        .split_ascii_whitespace()
+        .nth(2)?
+        .strip_prefix("go")?
+        .split('.');
     let leading = |text: &str| {
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let end = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
         text[..end].parse().ok()
     };
     Some((leading(numbers.next()?)?, leading(numbers.next()?)?))
@@ -171,7 +191,10 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 fn apt_get(words: &[&str], task: &str) -> anyhow::Result<()> {
     let mut progress = Progress::start("machine");
     let mut command = Command::new("apt-get");
-    command.args(["-qq"]).args(words).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+        .args(["-qq"])
+        .args(words)
+        .env("DEBIAN_FRONTEND", "noninteractive");
     let ended = program::run_while(&mut command, INSTALL_TIME_MAX, || {
         progress.show(task);
         Ok(())
@@ -193,7 +216,10 @@ mod tests {
     use super::*;
 
     fn lacks(what: &str, package: Option<&'static str>) -> Missing {
-        Missing { what: what.to_owned(), package }
+        Missing {
+            what: what.to_owned(),
+            package,
+        }
     }
 
     #[test]
@@ -226,7 +252,10 @@ mod tests {
     #[test]
     fn versions_of_go_are_read() {
         assert_eq!(go_version("go version go1.26.8 linux/amd64"), Some((1, 26)));
-        assert_eq!(go_version("go version go1.27rc1 linux/amd64"), Some((1, 27)));
+        assert_eq!(
+            go_version("go version go1.27rc1 linux/amd64"),
+            Some((1, 27))
+        );
         assert_eq!(go_version("go version devel linux/amd64"), None);
     }
 }

@@ -16,17 +16,27 @@ impl ProcessId {
     /// The process that has this number now.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let stat = read_stat(pid)?;
-        Some(Self { pid, started: stat.started })
+        Some(Self {
+            pid,
+            started: stat.started,
+        })
     }
 
     /// The first child of a process.
     pub(crate) fn child_of(parent: u32) -> Option<Self> {
         for entry in fs::read_dir("/proc").ok()?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
                 continue;
             };
             if let Some(stat) = read_stat(pid).filter(|stat| stat.parent == parent) {
-                return Some(Self { pid, started: stat.started });
+                return Some(Self {
+                    pid,
+                    started: stat.started,
+                });
             }
         }
         None
@@ -94,13 +104,23 @@ mod tests {
 
         let stat = parse_stat(line);
 
-        assert_eq!(stat, Some(Stat { phase: 'Z', parent: 7, started: 9876 }));
+        assert_eq!(
+            stat,
+            Some(Stat {
+                phase: 'Z',
+                parent: 7,
+                started: 9876
+            })
+        );
     }
 
     #[test]
     fn this_process_is_alive_and_its_number_at_another_time_is_not() {
         let me = ProcessId::of(std::process::id()).unwrap();
-        let earlier = ProcessId { started: me.started - 1, ..me };
+        let earlier = ProcessId {
+            started: me.started - 1,
+            ..me
+        };
 
         assert!(me.is_alive());
         assert!(!earlier.is_alive());

@@ -69,7 +69,11 @@ impl Processes {
     }
 
     pub(crate) fn phase(&self, part: Part) -> PartPhase {
-        self.shared.table().parts.get(&part).map_or(PartPhase::NotStarted, Run::phase)
+        self.shared
+            .table()
+            .parts
+            .get(&part)
+            .map_or(PartPhase::NotStarted, Run::phase)
     }
 
     pub(crate) fn start_part(&self, part: Part) -> anyhow::Result<()> {
@@ -98,7 +102,14 @@ impl Processes {
             .spawn()
             .with_context(|| format!("{} cannot be started", program.display()))?;
         let pid = Pid::from_raw(i32::try_from(child.id())?);
-        table.parts.insert(part, Run { pid, asked_to_end: false, end: None });
+        table.parts.insert(
+            part,
+            Run {
+                pid,
+                asked_to_end: false,
+                end: None,
+            },
+        );
         shared.changed.notify_all();
         Ok(())
     }
@@ -173,8 +184,12 @@ impl Shared {
     fn collect(&self) {
         loop {
             match waitpid(None, None) {
-                Ok(WaitStatus::Exited(pid, code)) => self.note_end(pid, format!("with code {code}")),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => self.note_end(pid, format!("by {signal}")),
+                Ok(WaitStatus::Exited(pid, code)) => {
+                    self.note_end(pid, format!("with code {code}"));
+                }
+                Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                    self.note_end(pid, format!("by {signal}"));
+                }
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(_) => {
                     let mut table = self.table();
@@ -188,7 +203,11 @@ impl Shared {
 
     fn note_end(&self, pid: Pid, how: String) {
         let mut table = self.table();
-        if let Some(run) = table.parts.values_mut().find(|run| run.pid == pid && run.end.is_none()) {
+        if let Some(run) = table
+            .parts
+            .values_mut()
+            .find(|run| run.pid == pid && run.end.is_none())
+        {
             run.end = Some(how);
         }
     }

@@ -23,7 +23,11 @@ pub(crate) fn output(command: &mut Command, limit: Duration) -> anyhow::Result<S
     let shown = shown(command);
     let ended = run(command, limit)?;
     if !ended.status.success() {
-        let said = if ended.stderr.trim().is_empty() { &ended.stdout } else { &ended.stderr };
+        let said = if ended.stderr.trim().is_empty() {
+            &ended.stdout
+        } else {
+            &ended.stderr
+        };
         bail!("`{shown}` failed ({}): {}", ended.status, said.trim());
     }
     Ok(ended.stdout)
@@ -96,13 +100,20 @@ fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
 }
 
 fn text_of(reader: JoinHandle<Vec<u8>>) -> String {
-    reader.join().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    reader
+        .join()
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
 }
 
 /// The command as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
+    words.extend(
+        command
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned()),
+    );
     words.join(" ")
 }
 
@@ -114,10 +125,16 @@ mod tests {
 
     #[test]
     fn a_failing_program_is_quoted_in_the_error() {
-        let failed = output(Command::new("sh").args(["-c", "echo why >&2; exit 3"]), LIMIT);
+        let failed = output(
+            Command::new("sh").args(["-c", "echo why >&2; exit 3"]),
+            LIMIT,
+        );
 
         let text = failed.unwrap_err().to_string();
-        assert!(text.contains("why") && text.contains("exit status: 3"), "{text}");
+        assert!(
+            text.contains("why") && text.contains("exit status: 3"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -129,7 +146,9 @@ mod tests {
 
     #[test]
     fn a_failed_check_ends_the_program() {
-        let ended = run_while(Command::new("sleep").arg("600"), LIMIT, || bail!("etcd has ended"));
+        let ended = run_while(Command::new("sleep").arg("600"), LIMIT, || {
+            bail!("etcd has ended")
+        });
 
         assert!(format!("{:#}", ended.unwrap_err()).contains("etcd has ended"));
     }

@@ -32,7 +32,11 @@ impl Progress {
     /// Says what the task is at now.
     pub(crate) fn show(&mut self, detail: &str) {
         let elapsed = self.watch.elapsed();
-        let pause = if self.redraws { Duration::from_millis(100) } else { PROGRESS_PAUSE };
+        let pause = if self.redraws {
+            Duration::from_millis(100)
+        } else {
+            PROGRESS_PAUSE
+        };
         if self.shown_at.is_some_and(|at| elapsed < at + pause) {
             return;
         }
@@ -49,7 +53,11 @@ impl Progress {
     /// Ends the line with the time the whole task took.
     pub(crate) fn done(self, outcome: &str) {
         let start = if self.redraws { "\r\x1b[K" } else { "" };
-        write(&format!("{start}{}: {outcome} ({})\n", self.task, Took(self.watch.elapsed())));
+        write(&format!(
+            "{start}{}: {outcome} ({})\n",
+            self.task,
+            Took(self.watch.elapsed())
+        ));
     }
 }
 

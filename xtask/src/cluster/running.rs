@@ -43,14 +43,22 @@ pub(crate) struct Owned {
 
 impl Cluster {
     pub(crate) fn new(state: StateDir, record: Record, owned: Owned) -> Self {
-        Self { state, record, owned: Some(owned) }
+        Self {
+            state,
+            record,
+            owned: Some(owned),
+        }
     }
 
     /// The running cluster of another process.
     pub(crate) fn find(label: &str) -> Option<Self> {
         let state = StateDir::of(label);
         let record = state.running()?;
-        Some(Self { state, record, owned: None })
+        Some(Self {
+            state,
+            record,
+            owned: None,
+        })
     }
 
     /// Access to the API from inside the cluster's network namespace; everything is allowed.
@@ -63,7 +71,10 @@ impl Cluster {
     }
 
     /// The address of the one node.
-    #[expect(clippy::unused_self, reason = "every cluster has the same; a caller need not know")]
+    #[expect(
+        clippy::unused_self,
+        reason = "every cluster has the same; a caller need not know"
+    )]
     pub(crate) fn node_ip(&self) -> &'static str {
         NODE_IP
     }
@@ -163,7 +174,10 @@ impl Cluster {
     pub(crate) fn check_parts(&self) -> anyhow::Result<()> {
         for (part, phase) in self.phases()? {
             if let PartPhase::Ended(how) = phase {
-                bail!("{part} has ended {how}; the end of its log:\n{}", self.log_tail(part));
+                bail!(
+                    "{part} has ended {how}; the end of its log:\n{}",
+                    self.log_tail(part)
+                );
             }
         }
         Ok(())
@@ -179,7 +193,9 @@ impl Cluster {
             if !deadline.pause() {
                 return Err(error).with_context(|| {
                     let tail = self.log_tail(Part::ApiServer);
-                    format!("the API is not ready after {API_READY_TIME_MAX:?}; its log ends:\n{tail}")
+                    format!(
+                        "the API is not ready after {API_READY_TIME_MAX:?}; its log ends:\n{tail}"
+                    )
                 });
             }
         }
@@ -239,7 +255,10 @@ pub(crate) fn end(state: &StateDir, holder: Option<ProcessId>) -> anyhow::Result
             // The kernel ends every process of the namespaces with it.
             let _ = kill(Pid::from_raw(i32::try_from(holder.pid)?), Signal::SIGKILL);
             if !wait_for_end(holder, SHUTDOWN_TIME_MAX) {
-                bail!("process {} holds the cluster and cannot be killed", holder.pid);
+                bail!(
+                    "process {} holds the cluster and cannot be killed",
+                    holder.pid
+                );
             }
         }
     }

@@ -72,14 +72,24 @@ impl Cluster {
         for part in [Part::Etcd, Part::Containerd, Part::ApiServer] {
             self.start_part(part)?;
         }
-        self.import_pause(toolchain).context("the image of sandboxes cannot be imported")?;
+        self.import_pause(toolchain)
+            .context("the image of sandboxes cannot be imported")?;
         self.wait_for_api()?;
         progress.show("starting controllers and node");
-        for part in [Part::ControllerManager, Part::Scheduler, Part::Kubelet, Part::KubeProxy] {
+        for part in [
+            Part::ControllerManager,
+            Part::Scheduler,
+            Part::Kubelet,
+            Part::KubeProxy,
+        ] {
             self.start_part(part)?;
         }
         let node = format!("node/{NODE_NAME}");
-        self.wait_for(&["create", "serviceaccount/default"], CONTROLLERS_READY_TIME_MAX, progress)?;
+        self.wait_for(
+            &["create", "serviceaccount/default"],
+            CONTROLLERS_READY_TIME_MAX,
+            progress,
+        )?;
         self.wait_for(&["create", &node], NODE_READY_TIME_MAX, progress)?;
         self.wait_for(&["condition=Ready", &node], NODE_READY_TIME_MAX, progress)
     }
@@ -92,7 +102,9 @@ impl Cluster {
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let mut command = self.kubectl_command();
-        command.args(["wait", object]).arg(format!("--for={condition}"));
+        command
+            .args(["wait", object])
+            .arg(format!("--for={condition}"));
         command.arg(format!("--timeout={}s", limit.as_secs()));
         let mut looked_at = progress.elapsed();
         let ended = program::run_while(&mut command, limit, || {
@@ -115,8 +127,8 @@ impl Cluster {
 
     fn import_pause(&self, toolchain: &Toolchain) -> anyhow::Result<()> {
         let program = toolchain.program("pause");
-        let bytes = fs::read(&program)
-            .with_context(|| format!("{} cannot be read", program.display()))?;
+        let bytes =
+            fs::read(&program).with_context(|| format!("{} cannot be read", program.display()))?;
         let image = Image {
             name: PAUSE_IMAGE.to_owned(),
             entrypoint: vec!["/pause".to_owned()],
@@ -160,7 +172,11 @@ impl Unfinished {
                 note(&format!("the cluster was not ended cleanly: {error:#}"));
             }
         });
-        Ok(Self { state: state.clone(), holder, guard: Some(guard) })
+        Ok(Self {
+            state: state.clone(),
+            holder,
+            guard: Some(guard),
+        })
     }
 
     /// Starts the supervisor in namespaces of its own and waits until it can be asked.
@@ -177,10 +193,21 @@ impl Unfinished {
             drop(holder.stdin.take());
             Err(error).with_context(|| format!("the supervisor's log ends:\n{tail}"))
         })?;
-        let record = Record { holder: id, inside, toolchain: toolchain.dir().to_owned() };
+        let record = Record {
+            holder: id,
+            inside,
+            toolchain: toolchain.dir().to_owned(),
+        };
         self.state.write_record(&record)?;
-        let guard = self.guard.take().context("a cluster has come to run twice")?;
-        Ok(Cluster::new(self.state.clone(), record, Owned { holder, guard }))
+        let guard = self
+            .guard
+            .take()
+            .context("a cluster has come to run twice")?;
+        Ok(Cluster::new(
+            self.state.clone(),
+            record,
+            Owned { holder, guard },
+        ))
     }
 }
 
@@ -198,7 +225,15 @@ impl Drop for Unfinished {
 fn supervisor(state: &StateDir, toolchain: &Toolchain, log: File) -> anyhow::Result<Command> {
     let mut command = Command::new("setsid");
     command
-        .args(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args([
+            "unshare",
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ])
         .arg(std::env::current_exe().context("this program does not know its own path")?)
         .args(["cluster", "supervise", "--state"])
         .arg(state.root())
@@ -235,9 +270,15 @@ fn write_files(
     let config = state.config();
     let containerd = config_files::containerd(state, toolchain.dir(), &runc);
     write(&config.join("containerd.toml"), &containerd)?;
-    write(&config.join("kubelet.json"), &config_files::kubelet(state, options.back_off_max))?;
+    write(
+        &config.join("kubelet.json"),
+        &config_files::kubelet(state, options.back_off_max),
+    )?;
     write(&config.join("resolv.conf"), &config_files::resolv_conf())?;
-    write(&state.cni().join("10-pods.conflist"), &config_files::cni(state))
+    write(
+        &state.cni().join("10-pods.conflist"),
+        &config_files::cni(state),
+    )
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -35,11 +35,15 @@ impl StateDir {
     }
 
     pub(crate) fn of(label: &str) -> Self {
-        Self { root: Self::all().join(label) }
+        Self {
+            root: Self::all().join(label),
+        }
     }
 
     pub(crate) fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     /// Makes the folder and what is in it; fails if it is there already.
@@ -51,14 +55,24 @@ impl StateDir {
                 self.root.display()
             );
         }
-        fs::create_dir_all(Self::all())
-            .with_context(|| format!("{} cannot be made", Self::all().display()))?;
+        let all = Self::all();
+        fs::create_dir_all(&all).with_context(|| format!("{} cannot be made", all.display()))?;
+        check_owner(&all)?;
         fs::create_dir(&self.root).with_context(|| {
-            format!("{} cannot be made; is another cluster using it?", self.root.display())
+            format!(
+                "{} cannot be made; is another cluster using it?",
+                self.root.display()
+            )
         })?;
         // Keys of the cluster's own authority lie here.
         restrict(&self.root)?;
-        for folder in [self.data(), self.logs(), self.pki(), self.config(), self.cni()] {
+        for folder in [
+            self.data(),
+            self.logs(),
+            self.pki(),
+            self.config(),
+            self.cni(),
+        ] {
             fs::create_dir(&folder)
                 .with_context(|| format!("{} cannot be made", folder.display()))?;
         }
@@ -71,7 +85,11 @@ impl StateDir {
 
     /// The name of this cluster among others, also of its control group.
     pub(crate) fn label(&self) -> String {
-        self.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.root
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// Name of the control group that holds all pods of this cluster.
@@ -142,7 +160,8 @@ impl StateDir {
 
     /// The record of the cluster if it still runs.
     pub(crate) fn running(&self) -> Option<Record> {
-        self.read_record().filter(|record| record.holder.is_alive() && record.inside.is_alive())
+        self.read_record()
+            .filter(|record| record.holder.is_alive() && record.inside.is_alive())
     }
 
     fn record_path(&self) -> PathBuf {
@@ -184,6 +203,16 @@ impl Record {
     }
 }
 
+/// The temporary directory is everybody's: a folder in it may have been laid there for us.
+fn check_owner(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::symlink_metadata(folder)?;
+    if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() {
+        bail!("{} is not a folder of ours; remove it", folder.display());
+    }
+    restrict(folder)
+}
+
 fn restrict(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
@@ -197,8 +226,14 @@ mod tests {
     #[test]
     fn a_record_survives_writing_and_reading() {
         let record = Record {
-            holder: ProcessId { pid: 7, started: 11 },
-            inside: ProcessId { pid: 8, started: 12 },
+            holder: ProcessId {
+                pid: 7,
+                started: 11,
+            },
+            inside: ProcessId {
+                pid: 8,
+                started: 12,
+            },
             toolchain: PathBuf::from("/cache/abc"),
         };
 

@@ -61,7 +61,11 @@ fn serve(state: &StateDir, toolchain: &Path) -> anyhow::Result<Reason> {
     let socket = state.control_socket();
     let listener = UnixListener::bind(&socket)
         .with_context(|| format!("{} cannot be listened at", socket.display()))?;
-    let desk = Desk { processes: processes.clone(), detached, ends };
+    let desk = Desk {
+        processes: processes.clone(),
+        detached,
+        ends,
+    };
     thread::spawn(move || desk.answer_all(&listener));
     // An error means that nobody is left who could tell, which is a reason to end as well.
     let reason = ended.recv().unwrap_or(Reason::OwnerGone);

@@ -55,12 +55,18 @@ impl Target {
         let kubeconfig = std::path::absolute(kubeconfig)?;
         std::fs::read(&kubeconfig)
             .with_context(|| format!("{} cannot be read", kubeconfig.display()))?;
-        let ours = || Ok::<_, anyhow::Error>(Toolchain::cached()?.map(|kit| kit.program("kubectl")));
+        let ours =
+            || Ok::<_, anyhow::Error>(Toolchain::cached()?.map(|kit| kit.program("kubectl")));
         let kubectl = match find_program("kubectl") {
             Some(kubectl) => kubectl,
-            None => ours()?.context("kubectl is not in PATH; install it (https://kubectl.docs.kubernetes.io)")?,
+            None => ours()?.context(
+                "kubectl is not in PATH; install it (https://kubectl.docs.kubernetes.io)",
+            )?,
         };
-        Ok(Self::Existing(Existing { kubeconfig, kubectl }))
+        Ok(Self::Existing(Existing {
+            kubeconfig,
+            kubectl,
+        }))
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -157,10 +163,24 @@ fn load_words(context: &str, archive: &Path) -> Option<Vec<String>> {
     let archive = archive.display().to_string();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     if let Some(name) = context.strip_prefix("kind-") {
-        return Some(words(&["kind", "load", "image-archive", &archive, "--name", name]));
+        return Some(words(&[
+            "kind",
+            "load",
+            "image-archive",
+            &archive,
+            "--name",
+            name,
+        ]));
     }
     if let Some(name) = context.strip_prefix("k3d-") {
-        return Some(words(&["k3d", "image", "import", &archive, "--cluster", name]));
+        return Some(words(&[
+            "k3d",
+            "image",
+            "import",
+            &archive,
+            "--cluster",
+            name,
+        ]));
     }
     (context == "minikube").then(|| words(&["minikube", "image", "load", &archive]))
 }
@@ -189,15 +209,23 @@ mod tests {
 
     #[test]
     fn a_failure_is_not_a_skip() {
-        assert!(!Skipped::is(&anyhow::anyhow!("the API server does not start")));
+        assert!(!Skipped::is(&anyhow::anyhow!(
+            "the API server does not start"
+        )));
     }
 
     #[test]
     fn developers_clusters_are_told_by_their_context() {
         let load = |context| load_words(context, Path::new("/a.tar")).map(|words| words.join(" "));
 
-        assert_eq!(load("kind-dev").unwrap(), "kind load image-archive /a.tar --name dev");
-        assert_eq!(load("k3d-x").unwrap(), "k3d image import /a.tar --cluster x");
+        assert_eq!(
+            load("kind-dev").unwrap(),
+            "kind load image-archive /a.tar --name dev"
+        );
+        assert_eq!(
+            load("k3d-x").unwrap(),
+            "k3d image import /a.tar --cluster x"
+        );
         assert_eq!(load("minikube").unwrap(), "minikube image load /a.tar");
         assert_eq!(load("production"), None);
     }

@@ -8,14 +8,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use sha2::{Digest, Sha256};
 
 use super::build::build_module;
-use super::constants::{
-    CACHE_ENV, CONTAINERD_VERSION, ETCD_VERSION, KUBERNETES_VERSION,
-};
+use super::constants::{CACHE_ENV, CONTAINERD_VERSION, ETCD_VERSION, KUBERNETES_VERSION};
 use super::part::Part;
 use super::progress::Progress;
+use crate::image::archive::sha256;
 
 /// A folder with all programs of a cluster.
 #[derive(Debug, Clone)]
@@ -57,17 +55,14 @@ impl Toolchain {
         if lock.try_lock().is_err() {
             Progress::start("build").show("waiting for another build to end");
         }
-        lock.lock().context("the lock of the cache cannot be taken")?;
+        lock.lock()
+            .context("the lock of the cache cannot be taken")?;
         // Whoever held the lock may have built it.
         if let Some(toolchain) = Self::cached()? {
             return Ok(toolchain);
         }
         build_all(&cache, &place()?)?;
         Self::cached()?.context("the build has left nothing in the cache")
-    }
-
-    pub(crate) fn at(bin: PathBuf) -> Self {
-        Self { bin }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -99,7 +94,9 @@ fn build_all(cache: &Path, place: &Path) -> anyhow::Result<()> {
 
 /// Names under which the Kubernetes program is called.
 fn names() -> Vec<&'static str> {
-    let parts = Part::ALL.into_iter().filter(|part| *part != Part::Containerd);
+    let parts = Part::ALL
+        .into_iter()
+        .filter(|part| *part != Part::Containerd);
     parts.map(Part::program).chain(["kubectl"]).collect()
 }
 
@@ -139,8 +136,14 @@ fn modules() -> [Module; 3] {
 /// Where the programs of this source lie once they are built.
 fn place() -> anyhow::Result<PathBuf> {
     let mut inputs = vec![
-        ("target".to_owned(), format!("{} {}", env::consts::OS, env::consts::ARCH).into_bytes()),
-        ("modules".to_owned(), format!("{:?}{:?}", modules(), names()).into_bytes()),
+        (
+            "target".to_owned(),
+            format!("{} {}", env::consts::OS, env::consts::ARCH).into_bytes(),
+        ),
+        (
+            "modules".to_owned(),
+            format!("{:?}{:?}", modules(), names()).into_bytes(),
+        ),
     ];
     for module in modules() {
         for file in ["go.mod", "go.sum", "main.go"] {
@@ -156,16 +159,19 @@ fn place() -> anyhow::Result<PathBuf> {
     Ok(cache_dir()?.join(key(&inputs)))
 }
 
+/// Enough that two keys never meet by chance, and short enough to read.
+const KEY_LETTERS: usize = 20;
+
 /// Equal for equal inputs, and only for them: each is counted in with its name and length.
 fn key(inputs: &[(String, Vec<u8>)]) -> String {
-    let mut hash = Sha256::new();
+    let mut counted = Vec::new();
     for (name, bytes) in inputs {
-        hash.update(format!("{name}\n{}\n", bytes.len()));
-        hash.update(bytes);
+        counted.extend(format!("{name}\n{}\n", bytes.len()).into_bytes());
+        counted.extend(bytes);
     }
-    let digest = hash.finalize();
-    let short: Vec<String> = digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
-    short.concat()
+    let mut digest = sha256(&counted);
+    digest.truncate(KEY_LETTERS);
+    digest
 }
 
 /// The folder of the Go sources, beside this tool's own.
@@ -176,12 +182,17 @@ fn source_dir() -> PathBuf {
 /// Where built programs are kept for all checkouts of this user.
 pub(crate) fn cache_dir() -> anyhow::Result<PathBuf> {
     let absolute = |name: &str| {
-        env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     };
     if let Some(chosen) = env::var_os(CACHE_ENV) {
         let chosen = PathBuf::from(chosen);
         if !chosen.is_absolute() {
-            bail!("{CACHE_ENV} is {:?}; it must be an absolute path", chosen.display());
+            bail!(
+                "{CACHE_ENV} is {:?}; it must be an absolute path",
+                chosen.display()
+            );
         }
         return Ok(chosen);
     }
@@ -205,15 +216,17 @@ mod tests {
         assert_eq!(plain, key(&[input("a", b"1"), input("b", b"2")]));
         assert_ne!(plain, key(&[input("a", b"1"), input("b", b"3")]));
         assert_ne!(plain, key(&[input("a", b"1"), input("c", b"2")]));
-        assert_ne!(key(&[input("a", b"12")]), key(&[input("a", b"1"), input("", b"2")]));
-        assert_eq!(plain.len(), 20);
+        assert_ne!(
+            key(&[input("a", b"12")]),
+            key(&[input("a", b"1"), input("", b"2")])
+        );
+        assert_eq!(plain.len(), KEY_LETTERS);
     }
 
     #[test]
     fn the_versions_here_are_those_of_the_go_modules() {
-        let read = |module: &str| {
-            fs::read_to_string(source_dir().join(module).join("go.mod")).unwrap()
-        };
+        let read =
+            |module: &str| fs::read_to_string(source_dir().join(module).join("go.mod")).unwrap();
 
         let kubernetes = read("kubernetes");
         let containerd = read("containerd");

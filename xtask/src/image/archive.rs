@@ -38,7 +38,11 @@ const BLOB_MODE: u32 = 0o644;
 impl ImageFile {
     /// A file that can be run.
     pub(crate) fn program(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
-        Self { path: path.into(), bytes, mode: PROGRAM_MODE }
+        Self {
+            path: path.into(),
+            bytes,
+            mode: PROGRAM_MODE,
+        }
     }
 }
 
@@ -73,12 +77,19 @@ impl Image {
             "manifests": [entry],
         });
         let mut files = BTreeMap::new();
-        files.insert(PathBuf::from("oci-layout"), text(&json!({ "imageLayoutVersion": "1.0.0" })));
+        files.insert(
+            PathBuf::from("oci-layout"),
+            text(&json!({ "imageLayoutVersion": "1.0.0" })),
+        );
         files.insert(PathBuf::from("index.json"), text(&index));
         for blob in [layer, config, manifest] {
             files.insert(Path::new("blobs/sha256").join(&blob.sha256), blob.bytes);
         }
-        pack(files.iter().map(|(path, bytes)| (path.as_path(), bytes.as_slice(), BLOB_MODE)))
+        pack(
+            files
+                .iter()
+                .map(|(path, bytes)| (path.as_path(), bytes.as_slice(), BLOB_MODE)),
+        )
     }
 
     fn layer(&self) -> anyhow::Result<Vec<u8>> {
@@ -89,7 +100,11 @@ impl Image {
                 bail!("{} is in the image twice", path.display());
             }
         }
-        pack(files.iter().map(|(path, file)| (path.as_path(), file.bytes.as_slice(), file.mode)))
+        pack(
+            files
+                .iter()
+                .map(|(path, file)| (path.as_path(), file.bytes.as_slice(), file.mode)),
+        )
     }
 }
 
@@ -103,7 +118,11 @@ struct Blob {
 
 impl Blob {
     fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
-        Self { media_type, sha256: sha256(&bytes), bytes }
+        Self {
+            media_type,
+            sha256: sha256(&bytes),
+            bytes,
+        }
     }
 
     fn json(media_type: &'static str, value: &Value) -> Self {
@@ -121,7 +140,9 @@ impl Blob {
 
 /// As 64 lower-case hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
 }
 
 fn text(value: &Value) -> Vec<u8> {

@@ -27,13 +27,23 @@ fn entries(archive: &[u8]) -> Vec<(String, Vec<u8>, u32, u64, u64)> {
         entry.read_to_end(&mut bytes).unwrap();
         let header = entry.header();
         let path = entry.path().unwrap().display().to_string();
-        (path, bytes, header.mode().unwrap(), header.mtime().unwrap(), header.uid().unwrap())
+        (
+            path,
+            bytes,
+            header.mode().unwrap(),
+            header.mtime().unwrap(),
+            header.uid().unwrap(),
+        )
     });
     entries.collect()
 }
 
 fn entry(archive: &[u8], path: &str) -> Vec<u8> {
-    entries(archive).into_iter().find(|entry| entry.0 == path).unwrap().1
+    entries(archive)
+        .into_iter()
+        .find(|entry| entry.0 == path)
+        .unwrap()
+        .1
 }
 
 fn blob(archive: &[u8], descriptor: &Value) -> Vec<u8> {
@@ -81,22 +91,37 @@ fn every_descriptor_leads_to_its_blob_and_the_layer_to_the_files() {
 
     let index: Value = serde_json::from_slice(&entry(&archive, "index.json")).unwrap();
     let listed = &index["manifests"][0];
-    assert_eq!(listed["annotations"]["io.containerd.image.name"], "localhost/example:dev");
-    assert_eq!(listed["annotations"]["org.opencontainers.image.ref.name"], "dev");
+    assert_eq!(
+        listed["annotations"]["io.containerd.image.name"],
+        "localhost/example:dev"
+    );
+    assert_eq!(
+        listed["annotations"]["org.opencontainers.image.ref.name"],
+        "dev"
+    );
     let manifest: Value = serde_json::from_slice(&blob(&archive, listed)).unwrap();
     let config: Value = serde_json::from_slice(&blob(&archive, &manifest["config"])).unwrap();
     assert_eq!(config["config"]["Entrypoint"][0], "/usr/bin/example");
-    assert_eq!(config["rootfs"]["diff_ids"][0], manifest["layers"][0]["digest"]);
+    assert_eq!(
+        config["rootfs"]["diff_ids"][0],
+        manifest["layers"][0]["digest"]
+    );
     let layer = entries(&blob(&archive, &manifest["layers"][0]));
     let paths: Vec<&str> = layer.iter().map(|entry| entry.0.as_str()).collect();
-    assert_eq!(paths, ["lib", "lib/libc.so.6", "usr", "usr/bin", "usr/bin/example"]);
+    assert_eq!(
+        paths,
+        ["lib", "lib/libc.so.6", "usr", "usr/bin", "usr/bin/example"]
+    );
     assert_eq!(layer[1].1, b"library");
     assert_eq!(layer[4].2, 0o755);
 }
 
 #[test]
 fn a_path_that_climbs_out_is_refused() {
-    let climbing = image(vec![ImageFile::program("/usr/../../etc/passwd", Vec::new())]);
+    let climbing = image(vec![ImageFile::program(
+        "/usr/../../etc/passwd",
+        Vec::new(),
+    )]);
 
     let refused = climbing.to_archive().unwrap_err();
 

@@ -27,7 +27,10 @@ pub(crate) fn needed_by(binary: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn parse(said: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for line in said.lines().map(str::trim) {
-        let place = line.split_once("=>").map_or(line, |(_, place)| place).trim();
+        let place = line
+            .split_once("=>")
+            .map_or(line, |(_, place)| place)
+            .trim();
         if place.starts_with("not found") {
             bail!("a library is missing on this machine: {line}");
         }
@@ -54,7 +57,10 @@ mod tests {
 
         let paths = parse(said).unwrap();
 
-        let shown: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let shown: Vec<_> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         assert_eq!(
             shown,
             [

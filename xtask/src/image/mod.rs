@@ -55,7 +55,10 @@ pub(crate) fn build(output: Option<&Path>) -> anyhow::Result<Built> {
     fs::write(&archive, &bytes)
         .with_context(|| format!("{} cannot be written", archive.display()))?;
     note(&format!("{NODE_IMAGE}: {} bytes", bytes.len()));
-    Ok(Built { archive, sha256: sha256(&bytes) })
+    Ok(Built {
+        archive,
+        sha256: sha256(&bytes),
+    })
 }
 
 fn node_image(program: &Path) -> anyhow::Result<Image> {
@@ -114,7 +117,10 @@ mod tests {
 {"reason":"compiler-artifact","target":{"name":"discovery-node"},"executable":null}
 {"reason":"compiler-artifact","target":{"name":"discovery-node"},"executable":"/t/discovery-node"}"#;
 
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/discovery-node")));
+        assert_eq!(
+            executable(messages),
+            Some(PathBuf::from("/t/discovery-node"))
+        );
         assert_eq!(executable(""), None);
     }
 }
