@@ -72,7 +72,7 @@ pub fn feed(provenance: Provenance, authoritative: bool) -> (SeedFeed, FedWatch)
 /// The writing end of a [`feed`]: says what the source was found to hold.
 ///
 /// Dropping it makes the watch say *unknown* with [`FinderCause::Failed`], since whoever fed it is
-/// no longer trying.
+/// no longer trying; an error that does not pass by itself stays instead.
 #[derive(Debug)]
 pub struct SeedFeed {
     provenance: Provenance,
@@ -173,6 +173,14 @@ impl SeedFeed {
 
 impl Drop for SeedFeed {
     fn drop(&mut self) {
+        // An error that does not pass by itself says more than that nobody asks any longer.
+        let is_final = matches!(
+            &self.sender.borrow().finding,
+            Finding::Unknown(error) if !error.cause().may_pass()
+        );
+        if is_final {
+            return;
+        }
         self.unknown(FinderError::new(
             FinderCause::Failed,
             format!("{} is no longer asked: its task has ended", self.provenance),
