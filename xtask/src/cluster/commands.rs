@@ -1,6 +1,7 @@
 //! `cargo xtask cluster …`: the cluster a person keeps for a while.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use super::control::PartPhase;
 use super::part::Part;
 use super::prerequisites::{self, Install};
 use super::process_id::ProcessId;
-use super::progress::note;
+use super::progress::{note, say};
 use super::running::{self, Cluster};
 use super::start::ClusterOptions;
 use super::state_dir::StateDir;
@@ -177,36 +178,42 @@ fn has_living_owner(state: &StateDir) -> bool {
 fn status(name: &str) -> anyhow::Result<ExitCode> {
     prerequisites::check_machine()?;
     let Some(cluster) = Cluster::find(name) else {
-        println!("no cluster {name:?} is running; start one with `cargo xtask cluster up`");
+        say(&format!(
+            "no cluster {name:?} is running; start one with `cargo xtask cluster up`\n"
+        ));
         return Ok(ExitCode::FAILURE);
     };
-    println!(
-        "Kubernetes {KUBERNETES_VERSION}, etcd {ETCD_VERSION}, containerd {CONTAINERD_VERSION}"
+    let phases = cluster.phases()?;
+    let healthy = phases.iter().all(|(_, phase)| *phase == PartPhase::Running);
+    let mut text = format!(
+        "Kubernetes {KUBERNETES_VERSION}, etcd {ETCD_VERSION}, containerd {CONTAINERD_VERSION}\n"
     );
-    let mut healthy = true;
-    for (part, phase) in cluster.phases()? {
-        healthy &= phase == PartPhase::Running;
-        match phase {
-            PartPhase::Running => println!("  {part}: running"),
-            PartPhase::Ended(how) => println!("  {part}: ended {how}"),
-            PartPhase::Stopped => println!("  {part}: stopped"),
-            PartPhase::NotStarted => println!("  {part}: not started"),
-        }
+    for (part, phase) in phases {
+        let phase = match phase {
+            PartPhase::Running => "running".to_owned(),
+            PartPhase::Ended(how) => format!("ended {how}"),
+            PartPhase::Stopped => "stopped".to_owned(),
+            PartPhase::NotStarted => "not started".to_owned(),
+        };
+        let _ = writeln!(text, "  {part}: {phase}");
     }
     if healthy {
-        print!("{}", cluster.kubectl(&["get", "nodes", "-o", "wide"])?);
+        text.push_str(&cluster.kubectl(&["get", "nodes", "-o", "wide"])?);
     }
-    println!("node address: {}", cluster.node_ip());
-    println!("logs:         {}", cluster.logs_dir().display());
-    println!("kubectl:      cargo xtask cluster kubectl get pods -A");
-    println!(
-        "other tools:  KUBECONFIG={} \\",
-        cluster.kubeconfig().display()
+    let (node, logs, access) = (cluster.node_ip(), cluster.logs_dir(), cluster.kubeconfig());
+    let inside = cluster.record().inside.pid;
+    let _ = writeln!(text, "node address: {node}");
+    let _ = writeln!(text, "logs:         {}", logs.display());
+    let _ = writeln!(
+        text,
+        "kubectl:      cargo xtask cluster kubectl get pods -A"
     );
-    println!(
-        "              nsenter --target={} --net -- PROGRAM",
-        cluster.record().inside.pid
+    let _ = writeln!(text, "other tools:  KUBECONFIG={} \\", access.display());
+    let _ = writeln!(
+        text,
+        "              nsenter --target={inside} --net -- PROGRAM"
     );
+    say(&text);
     Ok(if healthy {
         ExitCode::SUCCESS
     } else {

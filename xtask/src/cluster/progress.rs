@@ -66,6 +66,13 @@ pub(crate) fn note(line: &str) {
     write(&format!("{line}\n"));
 }
 
+/// Prints a result to standard output; a reader that has read enough may close it.
+pub(crate) fn say(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.flush();
+}
+
 /// Longer lines would wrap and could not be redrawn.
 const TERMINAL_COLUMNS: usize = 100;
 

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use self::archive::{Image, ImageFile, sha256};
-use crate::cluster::progress::note;
+use crate::cluster::progress::{note, say};
 
 /// The name under which pods find the image.
 pub(crate) const NODE_IMAGE: &str = "localhost/discovery-node:dev";
@@ -33,7 +33,7 @@ pub(crate) struct ImageArgs {
 /// Builds, packs and says what was written.
 pub(crate) fn run(arguments: &ImageArgs) -> anyhow::Result<ExitCode> {
     let built = build(arguments.output.as_deref())?;
-    println!("{}  {}", built.sha256, built.archive.display());
+    say(&format!("{}  {}\n", built.sha256, built.archive.display()));
     Ok(ExitCode::SUCCESS)
 }
 
