@@ -2,6 +2,7 @@
 //! This file lists the checks and prints what they say; each check is a file of its own, and all
 //! but `purity` are pure functions of what is passed to them.
 
+mod examples;
 mod glossary;
 mod headers;
 mod layers;
@@ -51,7 +52,7 @@ struct Check {
     run: fn(&Checkout<'_>) -> anyhow::Result<Vec<Remark>>,
 }
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     Check {
         name: "layers",
         reason: "crates depend on each other along the arrows of ARCHITECTURE.md only",
@@ -107,6 +108,11 @@ const CHECKS: [Check; 11] = [
         name: "links",
         reason: "a link between our own pages leads somewhere",
         run: |checkout| Ok(links::check(&checkout.files)),
+    },
+    Check {
+        name: "examples",
+        reason: "the README's example is one that a crate compiles, word for word",
+        run: |checkout| Ok(examples::check(&checkout.files)),
     },
 ];
 
