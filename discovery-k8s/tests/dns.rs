@@ -352,6 +352,31 @@ async fn the_next_name_server_is_asked_where_one_is_silent_or_fails() {
 }
 
 #[tokio::test]
+async fn a_watch_that_was_dropped_asks_no_more() {
+    let server = Server::start().await;
+    let other = "other.prod.svc.cluster.local.";
+    server.records(NAME, RecordType::A, many(a, 1));
+    let mut dropped = watch(with_families(&server, FamilyPolicy::V4));
+    assert_eq!(dropped.seeds().await.len(), 1);
+    drop(dropped);
+    let asked = server.asked_for(NAME);
+    let mut config = with_families(&server, FamilyPolicy::V4);
+    config.name = other.to_owned();
+    server.records(other, RecordType::A, vec![a(other, 0)]);
+    let mut kept = watch(config);
+    // Ten rounds of another watch, each as long as a round of the dropped one would be.
+    for number in 1..=10 {
+        kept.seeds().await;
+        server.records(other, RecordType::A, vec![a(other, number)]);
+    }
+    let since = server.asked_for(NAME) - asked;
+    assert!(
+        since <= 1,
+        "{since} questions, of which one may have been under way"
+    );
+}
+
+#[tokio::test]
 async fn a_dns_finder_never_feeds_a_census() {
     let server = Server::start().await;
     let watched = watch(for_service(&server));

@@ -40,6 +40,8 @@ struct State {
     rules: BTreeMap<(String, RecordType), Rule>,
     udp: usize,
     tcp: usize,
+    /// Questions so far by name.
+    asked: BTreeMap<String, usize>,
 }
 
 /// A running server; dropping it ends it.
@@ -98,6 +100,11 @@ impl Server {
         (state.udp, state.tcp)
     }
 
+    /// Questions for this name so far.
+    pub(crate) fn asked_for(&self, owner: &str) -> usize {
+        self.lock().asked.get(owner).copied().unwrap_or_default()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
@@ -151,7 +158,9 @@ async fn serve_stream(mut stream: TcpStream, state: Arc<Mutex<State>>) {
 fn replies(query: &Message, state: &Mutex<State>, limit: usize) -> Vec<Vec<u8>> {
     let question = query.queries.first().unwrap();
     let owner = question.name().to_ascii();
-    let rules = &state.lock().unwrap().rules;
+    let mut state = state.lock().unwrap();
+    *state.asked.entry(owner.clone()).or_default() += 1;
+    let rules = &state.rules;
     let respond = |code, answers: &[Record], additionals: &[Record]| {
         let mut response = Message::response(query.id, query.op_code);
         response.metadata.response_code = code;
