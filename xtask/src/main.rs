@@ -8,6 +8,7 @@
 
 mod cargo;
 mod cluster;
+mod e2e;
 mod fix;
 mod image;
 mod stopwatch;
@@ -44,6 +45,7 @@ enum Command {
     Fix(fix::Options),
     Cluster(cluster::ClusterCommand),
     Image(image::ImageArgs),
+    E2e(e2e::E2eArgs),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Fix(options) => fix::run(&options),
         Command::Cluster(command) => cluster::run(&command),
         Command::Image(arguments) => image::run(&arguments),
+        Command::E2e(arguments) => e2e::run(&arguments),
     };
     match done {
         Ok(code) => code,

@@ -40,6 +40,8 @@ pub(crate) fn run(arguments: &ImageArgs) -> anyhow::Result<ExitCode> {
 /// An archive that was written.
 #[derive(Debug)]
 pub(crate) struct Built {
+    /// The program inside it, as it lies on this machine.
+    pub(crate) program: PathBuf,
     pub(crate) archive: PathBuf,
     pub(crate) sha256: String,
 }
@@ -56,8 +58,9 @@ pub(crate) fn build(output: Option<&Path>) -> anyhow::Result<Built> {
         .with_context(|| format!("{} cannot be written", archive.display()))?;
     note(&format!("{NODE_IMAGE}: {} bytes", bytes.len()));
     Ok(Built {
-        archive,
         sha256: sha256(&bytes),
+        program,
+        archive,
     })
 }
 
