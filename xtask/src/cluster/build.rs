@@ -83,7 +83,7 @@ fn go_build(source: &Path, module: &Module, into: &Path) -> Command {
 
 /// `go build -v` names each package as it compiles it, and says everything else in sentences.
 fn is_package(line: &str) -> bool {
-    !line.contains(' ') && line.contains('/') || ["main", "runtime"].contains(&line)
+    !line.is_empty() && !line.contains(' ')
 }
 
 /// At most this many lines wait to be shown; the build waits then, which it hardly notices.
@@ -114,5 +114,6 @@ mod tests {
         assert!(is_package("k8s.io/api/core/v1"));
         assert!(!is_package("go: downloading k8s.io/api v0.36.3"));
         assert!(!is_package("# k8s.io/api"));
+        assert!(!is_package(""));
     }
 }

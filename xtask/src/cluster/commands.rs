@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use super::constants::{CONTAINERD_VERSION, ETCD_VERSION, KUBERNETES_VERSION, UP_LABEL};
+use super::constants::{
+    CONTAINERD_VERSION, ETCD_VERSION, KUBERNETES_VERSION, TEST_LABEL_PREFIX, UP_LABEL,
+};
 use super::control::PartPhase;
 use super::part::Part;
 use super::prerequisites::{self, Install};
@@ -31,8 +33,8 @@ use super::{cgroups, supervisor};
 pub(crate) struct ClusterCommand {
     #[command(subcommand)]
     action: Action,
-    /// Which cluster: the one of `up`, or one that a test run has kept.
-    #[arg(long, global = true, default_value = UP_LABEL)]
+    /// Which cluster; `e2e --keep` says the name of the one it keeps.
+    #[arg(long, global = true, default_value = UP_LABEL, value_parser = parse_name)]
     name: String,
 }
 
@@ -40,7 +42,7 @@ pub(crate) struct ClusterCommand {
 enum Action {
     /// Start it and wait until its node is Ready.
     Up(UpOptions),
-    /// End it and remove every trace, also of clusters whose owner was killed.
+    /// End it and remove every trace, also of clusters of test runs that are gone.
     Down,
     /// Tell whether it runs, how its parts stand and how to use it.
     Status,
@@ -80,11 +82,19 @@ struct KubectlOptions {
     arguments: Vec<OsString>,
 }
 
+/// A name becomes a folder and a control group, so it may not lead elsewhere.
+fn parse_name(name: &str) -> anyhow::Result<String> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        bail!("{name:?} is not a name of a cluster; use letters, digits and -");
+    }
+    Ok(name.to_owned())
+}
+
 /// Does what the command line asks.
 pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<ExitCode> {
     match &command.action {
-        Action::Up(options) => up(options)?,
-        Action::Down => down()?,
+        Action::Up(options) => up(&command.name, options)?,
+        Action::Down => down(&command.name)?,
         Action::Status => return status(&command.name),
         Action::Kubectl(options) => return kubectl(&command.name, options),
         Action::Load { archive } => found(&command.name)?.import_image(archive)?,
@@ -95,10 +105,10 @@ pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn up(options: &UpOptions) -> anyhow::Result<()> {
+fn up(name: &str, options: &UpOptions) -> anyhow::Result<()> {
     prerequisites::check_machine()?;
     let _lock = lock()?;
-    let state = StateDir::of(UP_LABEL);
+    let state = StateDir::of(name);
     if state.running().is_some() {
         note("the cluster runs already; `cargo xtask cluster status` tells how to use it");
         return Ok(());
@@ -106,7 +116,7 @@ fn up(options: &UpOptions) -> anyhow::Result<()> {
     // What an earlier one may have left behind would be in the way.
     running::end(&state, None)?;
     let cluster = Cluster::start(&ClusterOptions {
-        label: UP_LABEL.to_owned(),
+        label: name.to_owned(),
         install: Install::from_flag(options.install),
         back_off_max: None,
     })?;
@@ -115,29 +125,24 @@ fn up(options: &UpOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn down() -> anyhow::Result<()> {
+fn down(name: &str) -> anyhow::Result<()> {
     prerequisites::check_machine()?;
     let _lock = lock()?;
-    let mut ended = 0;
-    for state in states() {
-        // What a living test run has started, it ends itself.
-        if state.label() == UP_LABEL || !has_living_owner(&state) {
+    let states = states();
+    if states.is_empty() {
+        note("no cluster was running");
+    }
+    for state in states {
+        if state.label() == name || is_abandoned(&state) {
             running::end(&state, state.read_record().map(|record| record.holder))?;
             check_gone(&state)?;
             note(&format!(
                 "ended {}: no process, mount, control group or file is left",
                 state.label()
             ));
-            ended += 1;
         } else {
-            note(&format!(
-                "left alone: {} belongs to a running test",
-                state.label()
-            ));
+            note(&format!("left alone: {}, which is in use", state.label()));
         }
-    }
-    if ended == 0 {
-        note("no cluster was running");
     }
     Ok(())
 }
@@ -166,13 +171,16 @@ fn states() -> Vec<StateDir> {
     entries.map(|entry| StateDir::at(&entry.path())).collect()
 }
 
-/// A test run names its cluster by its own number.
-fn has_living_owner(state: &StateDir) -> bool {
+/// Whether nobody will end it: the test run that owned it is gone, or it has ended by itself.
+fn is_abandoned(state: &StateDir) -> bool {
     let label = state.label();
-    let owner = label.rsplit('-').next().and_then(|pid| pid.parse().ok());
-    owner
-        .and_then(ProcessId::of)
-        .is_some_and(ProcessId::is_alive)
+    let owner = label
+        .strip_prefix(TEST_LABEL_PREFIX)
+        .and_then(|pid| pid.parse().ok());
+    match owner {
+        Some(owner) => !ProcessId::of(owner).is_some_and(ProcessId::is_alive),
+        None => state.running().is_none(),
+    }
 }
 
 fn status(name: &str) -> anyhow::Result<ExitCode> {
@@ -251,5 +259,27 @@ fn lock() -> anyhow::Result<File> {
         Err(TryLockError::Error(error)) => {
             Err(error).context("the lock of the cache cannot be taken")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused() {
+        assert_eq!(parse_name("e2e-42").unwrap(), "e2e-42");
+        for name in ["", "..", "a/b", "a b"] {
+            assert!(parse_name(name).unwrap_err().to_string().contains(name));
+        }
+    }
+
+    #[test]
+    fn the_cluster_of_a_living_test_run_is_not_abandoned() {
+        let mine = StateDir::of(&format!("{TEST_LABEL_PREFIX}{}", std::process::id()));
+        let nobodys = StateDir::of(&format!("{TEST_LABEL_PREFIX}{}", u32::MAX));
+
+        assert!(!is_abandoned(&mine));
+        assert!(is_abandoned(&nobodys));
     }
 }

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use nix::mount::{MsFlags, mount};
 
-use super::constants::{NODE_IP, NODE_IP_PREFIX, SETUP_COMMAND_TIME_MAX, STATE_FOLDER};
+use super::constants::{NODE_IP, NODE_IP_PREFIX, SETUP_COMMAND_TIME_MAX};
+use super::mounts;
 use super::program;
 use super::state_dir::StateDir;
 
@@ -58,23 +58,9 @@ pub(crate) fn check_place(state: &StateDir) -> anyhow::Result<()> {
 
 fn set_up_mounts(state: &StateDir) -> anyhow::Result<()> {
     // Kubelet needs mounts of pods to reach containerd; the group ends at this namespace.
-    mount(
-        NONE,
-        Path::new("/"),
-        NONE,
-        MsFlags::MS_REC | MsFlags::MS_SHARED,
-        NONE,
-    )
-    .context("/ cannot be made shared")?;
+    mounts::share_all()?;
     let data = state.data();
-    mount(
-        Some(STATE_FOLDER),
-        &data,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        Some("mode=0700"),
-    )
-    .with_context(|| format!("no memory can be mounted at {}", data.display()))?;
+    mounts::memory(&data)?;
     for folder in SHADOWED {
         if Path::new(folder).is_dir() {
             shadow(&data, folder)?;
@@ -95,8 +81,7 @@ fn stand_in(data: &Path, setting: &str) -> anyhow::Result<()> {
     let copy = data.join("settings").join(setting.replace('/', "-"));
     fs::create_dir_all(data.join("settings"))?;
     fs::write(&copy, value).with_context(|| format!("{} cannot be written", copy.display()))?;
-    mount(Some(&copy), &real, NONE, MsFlags::MS_BIND, NONE)
-        .with_context(|| format!("{} cannot be covered by a copy", real.display()))
+    mounts::stand_in(&copy, &real)
 }
 
 fn shadow(data: &Path, folder: &str) -> anyhow::Result<()> {
@@ -104,25 +89,12 @@ fn shadow(data: &Path, folder: &str) -> anyhow::Result<()> {
         .join("layers")
         .join(folder.trim_start_matches('/').replace('/', "-"));
     let (upper, work) = (layer.join("upper"), layer.join("work"));
-    fs::create_dir_all(&upper)?;
-    fs::create_dir_all(&work)?;
-    let options = format!(
-        "lowerdir={folder},upperdir={},workdir={}",
-        upper.display(),
-        work.display()
-    );
-    // By the call itself: the program would first leave a note of its own in /run.
-    mount(
-        Some(STATE_FOLDER),
-        folder,
-        Some("overlay"),
-        MsFlags::empty(),
-        Some(options.as_str()),
-    )
-    .with_context(|| format!("{folder} cannot be covered by a layer in memory"))
+    for folder in [&upper, &work] {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+    }
+    mounts::layer(folder, &upper, &work)
 }
-
-const NONE: Option<&str> = None;
 
 fn set_up_network() -> anyhow::Result<()> {
     let address = format!("{NODE_IP}/{NODE_IP_PREFIX}");

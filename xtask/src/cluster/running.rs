@@ -66,6 +66,11 @@ impl Cluster {
         self.state.kubeconfig()
     }
 
+    /// What tells it from other clusters of this machine.
+    pub(crate) fn label(&self) -> String {
+        self.state.label()
+    }
+
     pub(crate) fn logs_dir(&self) -> PathBuf {
         self.state.logs()
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use super::certificates::{Authority, clients, token_keys};
 use super::constants::{
     CONTAINERD_READY_TIME_MAX, CONTROLLERS_READY_TIME_MAX, NODE_NAME, NODE_READY_TIME_MAX,
-    PAUSE_IMAGE, SUPERVISOR_READY_TIME_MAX,
+    PAUSE_IMAGE, SUPERVISOR_READY_TIME_MAX, TEST_LABEL_PREFIX,
 };
 use super::control::{self, Request};
 use super::deadline::Deadline;
@@ -40,7 +40,7 @@ impl ClusterOptions {
     /// The cluster of one test run.
     pub(crate) fn for_tests(install: Install) -> Self {
         Self {
-            label: format!("e2e-{}", std::process::id()),
+            label: format!("{TEST_LABEL_PREFIX}{}", std::process::id()),
             install,
             back_off_max: Some(Duration::from_secs(1)),
         }

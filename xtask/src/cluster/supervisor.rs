@@ -11,13 +11,13 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::{Context, bail};
-use nix::mount::{MntFlags, umount2};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::cgroups;
 use super::constants::{CONTROL_BYTES_MAX, CONTROL_TIME_MAX};
 use super::control::{Request, phase_line};
+use super::mounts;
 use super::namespaces;
 use super::part::Part;
 use super::processes::Processes;
@@ -33,7 +33,7 @@ pub(crate) fn run(root: &Path, toolchain: &Path) -> anyhow::Result<()> {
     let served = serve(&state, toolchain);
     if state.data().exists() {
         // What failed before the mount was made has left nothing to unmount.
-        let _ = umount2(&state.data(), MntFlags::MNT_DETACH);
+        let _ = mounts::detach(&state.data());
     }
     cgroups::remove(&state.cgroup())?;
     match served? {
