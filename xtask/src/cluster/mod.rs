@@ -7,12 +7,6 @@
 //! and `processes`; `control` is what is said between inside and outside. What all of them use: `state_dir`,
 //! `process_id`, `cgroups`, `interrupt`, `program`, `deadline`, `progress`.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the end-to-end suites are the users of what is not used here"
-)]
-
 mod arguments;
 mod build;
 mod certificates;
@@ -40,7 +34,6 @@ mod target;
 mod toolchain;
 
 pub(crate) use commands::{ClusterCommand, run};
-pub(crate) use part::Part;
 pub(crate) use prerequisites::Install;
 pub(crate) use running::Cluster;
 pub(crate) use start::ClusterOptions;
