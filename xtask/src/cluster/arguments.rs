@@ -56,7 +56,8 @@ fn api_server(state: &StateDir) -> Vec<String> {
         flag("client-ca-file", pki("ca.crt")),
         flag("tls-cert-file", pki("kube-apiserver.crt")),
         flag("tls-private-key-file", pki("kube-apiserver.key")),
-        // Nothing stands in front of this API server; without them the parts ask for these for ever.
+        // Nothing stands in front of this API server; without them the parts ask for these for
+        // ever.
         flag("requestheader-client-ca-file", pki("ca.crt")),
         flag("requestheader-allowed-names", "front-proxy"),
         flag("requestheader-username-headers", "X-Remote-User"),

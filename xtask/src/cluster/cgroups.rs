@@ -1,4 +1,5 @@
-//! The control group that holds all pods of one cluster: one folder in each hierarchy of the machine.
+//! The control group that holds all pods of one cluster: one folder in each hierarchy of the
+//! machine.
 
 use std::fs;
 use std::io::ErrorKind;

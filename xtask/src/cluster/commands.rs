@@ -25,10 +25,10 @@ use super::{cgroups, supervisor};
 
 /// Start, look at and end a local Kubernetes of one node (Linux, root).
 ///
-/// It is the real thing: API server, controllers, scheduler, kubelet, kube-proxy, etcd and containerd, built
-/// once from Go modules (about a quarter of an hour, cached in ~/.cache/discovery-xtask, or where
-/// `DISCOVERY_XTASK_CACHE` says) and run in namespaces of their own: no address, mount, rule or process of it is
-/// seen outside, and nothing of it stays.
+/// It is the real thing: API server, controllers, scheduler, kubelet, kube-proxy, etcd and
+/// containerd, built once from Go modules (about a quarter of an hour, cached in
+/// ~/.cache/discovery-xtask, or where `DISCOVERY_XTASK_CACHE` says) and run in namespaces of their
+/// own: no address, mount, rule or process of it is seen outside, and nothing of it stays.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterCommand {
     #[command(subcommand)]

@@ -10,9 +10,9 @@ use super::state_dir::StateDir;
 
 /// containerd's configuration, version 3.
 ///
-/// `restrict_oom_score_adj` is needed where the machine withholds `CAP_SYS_RESOURCE`: without it every sandbox fails
-/// with "can't get final child's PID from pipe". Network namespaces of pods stay below `data`, and the
-/// plugins that would write elsewhere are off.
+/// `restrict_oom_score_adj` is needed where the machine withholds `CAP_SYS_RESOURCE`: without it
+/// every sandbox fails with "can't get final child's PID from pipe". Network namespaces of pods
+/// stay below `data`, and the plugins that would write elsewhere are off.
 pub(crate) fn containerd(state: &StateDir, toolchain: &Path, runc: &Path) -> String {
     let data = state.data();
     let root = quoted(&data.join("containerd/root"));

@@ -39,7 +39,8 @@ pub(crate) const STATE_FOLDER: &str = "discovery-cluster";
 pub(crate) const UP_LABEL: &str = "up";
 /// The cluster of a test run is called so, followed by the number of the process that owns it.
 pub(crate) const TEST_LABEL_PREFIX: &str = "e2e-";
-/// A path of a Unix socket may hold 107 bytes; the longest one below the folder of a cluster takes 50.
+/// A path of a Unix socket may hold 107 bytes; the longest one below the folder of a cluster takes
+/// 50.
 pub(crate) const STATE_PATH_BYTES_MAX: usize = 57;
 
 /// One build, cold, on two busy cores takes about 11 minutes.

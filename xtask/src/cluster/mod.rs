@@ -1,11 +1,13 @@
-//! A real Kubernetes of one node on this machine, and clusters elsewhere, for people and for suites.
+//! A real Kubernetes of one node on this machine, and clusters elsewhere, for people and for
+//! suites.
 //!
-//! In reading order: `constants` holds every version, address and limit; `prerequisites` and `toolchain` (with
-//! `build`) see to the programs; `certificates`, `kubeconfig`, `config_files` and `arguments` say how they are run
-//! and touch nothing; `start` brings a cluster up and `running` is one that is; `target` puts it beside clusters
-//! that exist; `commands` is the command line. Inside the namespaces work `supervisor`, `namespaces` (with `mounts`)
-//! and `processes`; `control` is what is said between inside and outside. What all of them use: `state_dir`,
-//! `process_id`, `cgroups`, `interrupt`, `program`, `deadline`, `progress`.
+//! In reading order: `constants` holds every version, address and limit; `prerequisites` and
+//! `toolchain` (with `build`) see to the programs; `certificates`, `kubeconfig`, `config_files` and
+//! `arguments` say how they are run and touch nothing; `start` brings a cluster up and `running` is
+//! one that is; `target` puts it beside clusters that exist; `commands` is the command line. Inside
+//! the namespaces work `supervisor`, `namespaces` (with `mounts`) and `processes`; `control` is
+//! what is said between inside and outside. What all of them use: `state_dir`, `process_id`,
+//! `cgroups`, `interrupt`, `program`, `deadline`, `progress`.
 
 mod arguments;
 mod build;

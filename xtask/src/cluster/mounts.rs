@@ -1,4 +1,5 @@
-//! The few calls to the kernel that mount; only Linux has them, and only there a cluster gets as far as here.
+//! The few calls to the kernel that mount; only Linux has them, and only there a cluster gets as
+//! far as here.
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -1,7 +1,7 @@
 //! What is set up inside the cluster's own namespaces before its first part starts.
 //!
-//! Runs as the first process in them. Nothing done here is visible outside, and all of it is gone with
-//! the namespaces.
+//! Runs as the first process in them. Nothing done here is visible outside, and all of it is gone
+//! with the namespaces.
 
 use std::fs;
 use std::path::Path;
@@ -14,8 +14,8 @@ use super::mounts;
 use super::program;
 use super::state_dir::StateDir;
 
-/// Folders into which parts of the cluster write by habit, whatever they are told. Inside, a layer in
-/// memory lies over each.
+/// Folders into which parts of the cluster write by habit, whatever they are told. Inside, a layer
+/// in memory lies over each.
 pub(crate) const SHADOWED: [&str; 6] = [
     "/etc",
     "/opt",
@@ -25,8 +25,8 @@ pub(crate) const SHADOWED: [&str; 6] = [
     "/var/log",
 ];
 
-/// Kernel settings that belong to the machine, not to a namespace, and that kubelet changes. Inside, a copy
-/// stands in for each.
+/// Kernel settings that belong to the machine, not to a namespace, and that kubelet changes.
+/// Inside, a copy stands in for each.
 const MACHINE_SETTINGS: [&str; 6] = [
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
@@ -49,7 +49,8 @@ pub(crate) fn check_place(state: &StateDir) -> anyhow::Result<()> {
         .find(|folder| state.root().starts_with(folder))
     {
         bail!(
-            "{} lies in {shadowed}, which a cluster covers with a layer of its own; set TMPDIR to a folder elsewhere",
+            "{} lies in {shadowed}, which a cluster covers with a layer of its own; \
+             set TMPDIR to a folder elsewhere",
             state.root().display()
         );
     }

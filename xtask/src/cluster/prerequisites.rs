@@ -1,4 +1,5 @@
-//! What the machine must have before a cluster can be built and run, and how to get what is missing.
+//! What the machine must have before a cluster can be built and run, and how to get what is
+//! missing.
 
 use std::env;
 use std::fmt::Write as _;
@@ -70,7 +71,8 @@ pub(crate) fn check_machine() -> anyhow::Result<()> {
     }
     if !nix::unistd::geteuid().is_root() {
         bail!(
-            "the local cluster needs root (namespaces and mounts); use sudo, or --kubeconfig with a cluster elsewhere"
+            "the local cluster needs root (namespaces and mounts); use sudo, \
+             or --kubeconfig with a cluster elsewhere"
         );
     }
     Ok(())
@@ -172,7 +174,8 @@ fn explain(missing: &[Missing]) -> String {
     if !packages.is_empty() {
         let _ = write!(
             text,
-            "\ninstall it with `apt-get update && apt-get install {packages}`, or let --install do so"
+            "\ninstall it with `apt-get update && apt-get install {packages}`, \
+             or let --install do so"
         );
     }
     text
@@ -238,7 +241,8 @@ mod tests {
              \n  nsenter (Debian package util-linux)\
              \n  runc (Debian package runc)\
              \n  unshare (Debian package util-linux)\
-             \ninstall it with `apt-get update && apt-get install runc util-linux`, or let --install do so"
+             \ninstall it with `apt-get update && apt-get install runc util-linux`, \
+             or let --install do so"
         );
     }
 

@@ -1,4 +1,5 @@
-//! The running parts of a cluster, kept by its supervisor, which as first process also collects every orphan.
+//! The running parts of a cluster, kept by its supervisor, which as first process also collects
+//! every orphan.
 //!
 //! One thread collects all ended processes, so nobody else here may wait for a child.
 
@@ -130,7 +131,8 @@ impl Processes {
         self.shared.table().ending = true;
         let deadline = Deadline::after(SWEEP_TIME_MAX);
         while !self.shared.table().empty {
-            // For the first process of a namespace this means all others in it. None left is as good.
+            // For the first process of a namespace this means all others in it. None left is as
+            // good.
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
             if !deadline.pause_for(LOOK_PAUSE) {
                 break;
@@ -177,7 +179,8 @@ impl Run {
 
 impl Shared {
     fn table(&self) -> MutexGuard<'_, Table> {
-        // No change of the table can be cut in the middle, so a poisoned lock still guards a whole one.
+        // No change of the table can be cut in the middle, so a poisoned lock still guards a whole
+        // one.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,4 +1,5 @@
-//! One line that says what is being done and for how long; redrawn on a terminal, seldom repeated elsewhere.
+//! One line that says what is being done and for how long; redrawn on a terminal, seldom repeated
+//! elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;

@@ -104,7 +104,8 @@ impl Cluster {
 
     /// kubectl as administrator, to be given arguments.
     ///
-    /// It enters the network only: paths mean what they mean outside, and it can be killed directly.
+    /// It enters the network only: paths mean what they mean outside, and it can be killed
+    /// directly.
     pub(crate) fn kubectl_command(&self) -> Command {
         let mut command = Command::new("nsenter");
         command
@@ -118,8 +119,8 @@ impl Cluster {
 
     /// A command that runs `program` inside the cluster's namespaces (network, mounts, processes).
     ///
-    /// It ends with the cluster, and when the command itself is killed. Its working directory is the
-    /// root folder. Addresses of pods and of the API are reached from it as from the node.
+    /// It ends with the cluster, and when the command itself is killed. Its working directory is
+    /// the root folder. Addresses of pods and of the API are reached from it as from the node.
     pub(crate) fn enter(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command
@@ -152,7 +153,8 @@ impl Cluster {
         command
     }
 
-    /// Ends the API server's process; every connection to it breaks.
+    /// Ends the API server's process, as a restart of it does: it is asked to, goes on serving what
+    /// watches it has, and is killed after 5 s. Then every connection to it is broken.
     pub(crate) fn stop_apiserver(&self) -> anyhow::Result<()> {
         self.stop_part(Part::ApiServer)
     }

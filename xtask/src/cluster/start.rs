@@ -32,7 +32,8 @@ pub(crate) struct ClusterOptions {
     /// Tells it from other clusters of this machine.
     pub(crate) label: String,
     pub(crate) install: Install,
-    /// The longest wait before a container that ended is started again; kubelet's own default is 5 min.
+    /// The longest wait before a container that ended is started again; kubelet's own default is 5
+    /// min.
     pub(crate) back_off_max: Option<Duration>,
 }
 

@@ -1,6 +1,7 @@
 //! Where one cluster keeps its files, and the record by which others find it.
 //!
-//! `data` is only a mount point: what lies in it is in memory and gone with the cluster's mount namespace.
+//! `data` is only a mount point: what lies in it is in memory and gone with the cluster's mount
+//! namespace.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,8 @@ impl StateDir {
         let bytes = self.root.as_os_str().len();
         if bytes > STATE_PATH_BYTES_MAX {
             bail!(
-                "{} is too long a path for Unix sockets ({bytes} bytes, at most {STATE_PATH_BYTES_MAX}); set TMPDIR to a shorter one",
+                "{} is too long a path for Unix sockets ({bytes} bytes, at most \
+                 {STATE_PATH_BYTES_MAX}); set TMPDIR to a shorter one",
                 self.root.display()
             );
         }

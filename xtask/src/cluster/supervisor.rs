@@ -1,6 +1,8 @@
-//! The first process inside a cluster's namespaces: starts and stops parts when asked, ends with its owner.
+//! The first process inside a cluster's namespaces: starts and stops parts when asked, ends with
+//! its owner.
 //!
-//! When it ends, the kernel ends every process of the cluster; it decides nothing by itself and restarts nothing.
+//! When it ends, the kernel ends every process of the cluster; it decides nothing by itself and
+//! restarts nothing.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

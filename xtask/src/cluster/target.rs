@@ -102,7 +102,8 @@ impl Target {
         program::output(self.kubectl_command().args(arguments), limit)
     }
 
-    /// A command that reaches the API of this cluster: inside the local one's namespaces, or plainly.
+    /// A command that reaches the API of this cluster: inside the local one's namespaces, or
+    /// plainly.
     pub(crate) fn enter(&self, program: impl AsRef<OsStr>) -> Command {
         match self {
             Self::Local(cluster) => cluster.enter(program),
@@ -122,7 +123,8 @@ impl Target {
                 let context = self.kubectl(&["config", "current-context"])?;
                 let Some(words) = load_words(context.trim(), archive) else {
                     bail!(
-                        "how context {:?} takes an image is not known (kind, k3d and minikube are); load {} onto its nodes yourself and say --no-image",
+                        "how context {:?} takes an image is not known (kind, k3d and minikube \
+                         are); load {} onto its nodes yourself and say --no-image",
                         context.trim(),
                         archive.display()
                     );

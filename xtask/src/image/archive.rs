@@ -158,7 +158,8 @@ fn architecture(rust_name: &str) -> anyhow::Result<&'static str> {
     })
 }
 
-/// A tar of sorted files with all their folders, without owner, time or anything else of this machine.
+/// A tar of sorted files with all their folders, without owner, time or anything else of this
+/// machine.
 fn pack<'a>(files: impl Iterator<Item = (&'a Path, &'a [u8], u32)>) -> anyhow::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     let mut folders = BTreeSet::new();

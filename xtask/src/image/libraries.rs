@@ -23,7 +23,8 @@ pub(crate) fn needed_by(binary: &Path) -> anyhow::Result<Vec<PathBuf>> {
     parse(&ended.stdout).with_context(|| format!("libraries of {}", binary.display()))
 }
 
-/// Lines read `name => path (address)`, `loader (address)`, or, for what the kernel gives, `name (address)`.
+/// Lines read `name => path (address)`, `loader (address)`, or, for what the kernel gives, `name
+/// (address)`.
 fn parse(said: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for line in said.lines().map(str::trim) {

@@ -1,4 +1,5 @@
-//! `cargo xtask image`: the node as an OCI archive, without Docker; the bytes are `archive`'s business.
+//! `cargo xtask image`: the node as an OCI archive, without Docker; the bytes are `archive`'s
+//! business.
 
 pub(crate) mod archive;
 mod libraries;
@@ -19,7 +20,8 @@ pub(crate) const NODE_IMAGE: &str = "localhost/discovery-node:dev";
 const PACKAGE: &str = "discovery-node";
 const PROGRAM_FOLDER: &str = "/usr/bin";
 
-/// Pack the node as an OCI archive: its release build, the shared libraries it needs, and nothing else.
+/// Pack the node as an OCI archive: its release build, the shared libraries it needs, and nothing
+/// else.
 ///
 /// The same program gives the same archive, byte for byte. Load it with `cargo xtask cluster load`,
 /// `kind load image-archive`, `docker load`, or `ctr images import`.
@@ -116,9 +118,9 @@ mod tests {
     #[test]
     fn the_program_is_found_among_libraries_and_noise() {
         let messages = r#"not json
-{"reason":"compiler-artifact","target":{"name":"discovery_core"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"discovery-node"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"discovery-node"},"executable":"/t/discovery-node"}"#;
+{"target":{"name":"discovery_core"},"executable":null}
+{"target":{"name":"discovery-node"},"executable":null}
+{"target":{"name":"discovery-node"},"executable":"/t/discovery-node"}"#;
 
         assert_eq!(
             executable(messages),
