@@ -10,9 +10,15 @@ use anyhow::Context;
 use super::constants::SWEEP_TIME_MAX;
 use super::deadline::Deadline;
 
-/// Makes the group in every hierarchy; kubelet wants to find it.
-pub(crate) fn create(group: &str) -> anyhow::Result<()> {
+/// Makes the group in every hierarchy; kubelet wants to find it, and every controller in it.
+///
+/// Controllers that had to be switched on for that (version 2) are noted in the file `switched`.
+pub(crate) fn create(group: &str, switched: &Path) -> anyhow::Result<()> {
+    let mut notes = String::new();
     for hierarchy in hierarchies()? {
+        for controller in switch_on_all(&hierarchy) {
+            notes = format!("{notes}{controller} {}\n", hierarchy.display());
+        }
         let folder = hierarchy.join(group);
         match fs::create_dir(&folder) {
             Ok(()) => {}
@@ -24,11 +30,12 @@ pub(crate) fn create(group: &str) -> anyhow::Result<()> {
             }
         }
     }
-    Ok(())
+    fs::write(switched, notes).with_context(|| format!("{} cannot be written", switched.display()))
 }
 
-/// Removes the group and all groups in it; waits a moment for the last process to go.
-pub(crate) fn remove(group: &str) -> anyhow::Result<()> {
+/// Removes the group and all groups in it, after a moment for the last process to go, and switches
+/// off what [`create`] has switched on.
+pub(crate) fn remove(group: &str, switched: &Path) -> anyhow::Result<()> {
     let deadline = Deadline::after(SWEEP_TIME_MAX);
     for folder in folders(group)? {
         while let Err(error) = remove_tree(&folder) {
@@ -39,7 +46,38 @@ pub(crate) fn remove(group: &str) -> anyhow::Result<()> {
             }
         }
     }
+    // Without notes nothing was switched on.
+    for line in fs::read_to_string(switched).unwrap_or_default().lines() {
+        if let Some((controller, hierarchy)) = line.split_once(' ') {
+            // Refused where somebody else has come to use it, and then it has to stay.
+            let _ = switch(Path::new(hierarchy), '-', controller);
+        }
+    }
     Ok(())
+}
+
+/// Switches on what the groups of a hierarchy of version 2 could have and do not; gives back what
+/// it has switched on. What is refused stays off: kubelet says so if it needs it.
+fn switch_on_all(hierarchy: &Path) -> Vec<String> {
+    let read = |file: &str| fs::read_to_string(hierarchy.join(file)).unwrap_or_default();
+    let mut lacking = lacking(&read("cgroup.controllers"), &read(SWITCHES));
+    lacking.retain(|controller| switch(hierarchy, '+', controller).is_ok());
+    lacking
+}
+
+fn lacking(available: &str, on: &str) -> Vec<String> {
+    let on: Vec<&str> = on.split_ascii_whitespace().collect();
+    let off = available
+        .split_ascii_whitespace()
+        .filter(|controller| !on.contains(controller));
+    off.map(str::to_owned).collect()
+}
+
+/// Tells which controllers the groups directly in a group have; a word with a sign changes it.
+const SWITCHES: &str = "cgroup.subtree_control";
+
+fn switch(hierarchy: &Path, sign: char, controller: &str) -> std::io::Result<()> {
+    fs::write(hierarchy.join(SWITCHES), format!("{sign}{controller}"))
 }
 
 /// Where the group exists now.
@@ -99,6 +137,15 @@ fn remove_tree(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_controllers_that_are_off_are_switched_on() {
+        assert_eq!(
+            lacking("cpuset cpu io memory\n", "cpu memory\n"),
+            ["cpuset", "io"]
+        );
+        assert!(lacking("", "").is_empty());
+    }
 
     #[test]
     fn both_versions_of_control_groups_are_found_once() {

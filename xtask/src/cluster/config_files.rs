@@ -11,8 +11,9 @@ use super::state_dir::StateDir;
 /// containerd's configuration, version 3.
 ///
 /// `restrict_oom_score_adj` is needed where the machine withholds `CAP_SYS_RESOURCE`: without it
-/// every sandbox fails with "can't get final child's PID from pipe". Network namespaces of pods
-/// stay below `data`, and the plugins that would write elsewhere are off.
+/// every sandbox fails with "can't get final child's PID from pipe". No profile of `AppArmor` is
+/// used, because one would be loaded into the machine's kernel and stay there. Network namespaces
+/// of pods stay below `data`, and the plugins that would write elsewhere are off.
 pub(crate) fn containerd(state: &StateDir, toolchain: &Path, runc: &Path) -> String {
     let data = state.data();
     let root = quoted(&data.join("containerd/root"));
@@ -37,6 +38,7 @@ sandbox = "{PAUSE_IMAGE}"
 
 [plugins."io.containerd.cri.v1.runtime"]
 restrict_oom_score_adj = true
+disable_apparmor = true
 netns_mounts_under_state_dir = true
 [plugins."io.containerd.cri.v1.runtime".cni]
 bin_dirs = ["{CNI_PROGRAMS_DIR}"]

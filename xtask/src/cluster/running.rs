@@ -269,7 +269,7 @@ pub(crate) fn end(state: &StateDir, holder: Option<ProcessId>) -> anyhow::Result
             }
         }
     }
-    cgroups::remove(&state.cgroup())?;
+    cgroups::remove(&state.cgroup(), &state.switched_controllers())?;
     state.remove()
 }
 

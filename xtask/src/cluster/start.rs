@@ -61,7 +61,7 @@ impl Cluster {
         progress.show("making its keys and namespaces");
         let unfinished = Unfinished::create(&state)?;
         write_files(&state, &toolchain, options)?;
-        cgroups::create(&state.cgroup())?;
+        cgroups::create(&state.cgroup(), &state.switched_controllers())?;
         let cluster = unfinished.supervise(&toolchain)?;
         cluster.start_parts(&toolchain, &mut progress)?;
         progress.done("node Ready");

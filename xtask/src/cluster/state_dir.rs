@@ -99,6 +99,11 @@ impl StateDir {
         format!("{STATE_FOLDER}-{}", self.label())
     }
 
+    /// Notes which controllers of the machine were switched on for this cluster.
+    pub(crate) fn switched_controllers(&self) -> PathBuf {
+        self.root.join("switched-controllers")
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("data")
     }

@@ -37,7 +37,7 @@ pub(crate) fn run(root: &Path, toolchain: &Path) -> anyhow::Result<()> {
         // What failed before the mount was made has left nothing to unmount.
         let _ = mounts::detach(&state.data());
     }
-    cgroups::remove(&state.cgroup())?;
+    cgroups::remove(&state.cgroup(), &state.switched_controllers())?;
     match served? {
         // Who asked removes the rest, and may wish to read the logs before.
         Reason::Asked => Ok(()),
