@@ -1,0 +1,134 @@
+//! The command line: which commands there are, and how each ends. What a command does is in its own
+//! file.
+
+mod flags;
+mod report_json;
+mod report_text;
+mod seeds;
+
+use std::io;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigFaults, Surroundings};
+use crate::compose::ComposeError;
+use crate::exit::{self, EXIT_CODES_HELP};
+use crate::terminal::{self, Stop};
+
+pub use flags::FinderFlags;
+
+/// Finds the processes of a clustered application, and shows what it finds.
+///
+/// Today the node finds and explains; agreeing on who is in the cluster comes later.
+#[derive(Debug, Parser)]
+#[command(name = "discovery-node", version, after_help = EXAMPLES, after_long_help = long_help())]
+pub struct Cli {
+    /// What to log to standard error: error, warn, info, debug, trace, or a filter such as
+    /// `discovery_k8s=debug` [env: DISCOVERY_LOG, else RUST_LOG] [default: warn]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Seeds(seeds::SeedsArgs),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  discovery-node seeds --watch --service ring        in a pod: the peers of Service ring
+  discovery-node seeds --namespace prod --service ring --context staging
+  discovery-node seeds --seed 10.0.0.7:47500 --seed '[fd00::7]:47500..47502' --json";
+
+const SETTINGS_HELP: &str = "\
+Settings come from a TOML file (--config FILE), then the environment, then flags; a later one beats
+an earlier one, and an unknown name is a fault in each of them. The setting behind --watch-timeout
+is DISCOVERY_WATCH_TIMEOUT in the environment; help names every one. Lists have commas there.";
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n\n{SETTINGS_HELP}\n\n{EXIT_CODES_HELP}")
+}
+
+/// Why a command ended without doing what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] ConfigFaults),
+    /// A finder refuses its configuration.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// Something on the command line cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// Standard output cannot be written.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
+    /// The system refused what every run needs.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Its answer.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    /// The exit code of it.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) | Self::Compose(_) | Self::Usage(_) => exit::USAGE,
+            // Whoever reads us has read enough, as `head` does.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
+            Self::Output(_) => exit::OUTPUT,
+            Self::System { .. } => exit::SYSTEM,
+        }
+    }
+}
+
+impl Cli {
+    /// Does what the command line says and returns the exit code; failures were told.
+    pub fn run(self, surroundings: &Surroundings) -> u8 {
+        let code = self.try_run(surroundings);
+        code.unwrap_or_else(|failure| {
+            let code = failure.code();
+            if code != exit::DONE {
+                terminal::complain(&format!("discovery-node: {failure}\n"));
+            }
+            code
+        })
+    }
+
+    fn try_run(self, surroundings: &Surroundings) -> Result<u8, Failure> {
+        let env = |name: &str| surroundings.env.get(name).cloned();
+        let filter = self.log.or_else(|| env("DISCOVERY_LOG")).or_else(|| env("RUST_LOG"));
+        terminal::start_logs(filter.as_deref().unwrap_or("warn")).map_err(Failure::Usage)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()
+            .map_err(|source| Failure::System { what: "no runtime can be started", source })?;
+        let done = runtime.block_on(self.command.run(surroundings));
+        // A name that is still being looked up must not hold the process up.
+        runtime.shutdown_background();
+        done
+    }
+}
+
+/// Threads of the runtime: finders wait far more than they compute.
+const WORKERS: usize = 2;
+
+impl Command {
+    async fn run(self, surroundings: &Surroundings) -> Result<u8, Failure> {
+        let mut stop = Stop::listen()
+            .map_err(|source| Failure::System { what: "signals cannot be heard", source })?;
+        match self {
+            Self::Seeds(args) => seeds::run(&args, surroundings, &mut stop).await,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The configuration of a node: file, then environment, then flags; all faults told together.
+//! This file reads the configuration file, and nothing else in this folder does I/O.
+
+mod example;
+mod fault;
+mod layers;
+mod parts;
+mod plan;
+mod settings;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use example::example_file;
+pub use fault::{ConfigFaults, Fault, Origin};
+pub use plan::{Combine, FinderPlan, Part};
+pub use settings::{Form, SETTINGS, Setting};
+
+use layers::Layers;
+pub(crate) use values::time;
+
+/// Largest configuration file, in bytes.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the process finds around it; an argument, so that tests can give another.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The environment, as far as it is text.
+    pub env: BTreeMap<String, String>,
+    /// What the namespace file of a pod says, if there is one.
+    pub mounted_namespace: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_this_process() -> Self {
+        let env = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        let mounted = std::fs::read_to_string(parts::NAMESPACE_FILE).ok();
+        Self {
+            env: env.collect(),
+            mounted_namespace: mounted.map(|name| name.trim().to_owned()),
+        }
+    }
+
+    /// Whether the process runs in a pod, as every kubelet lets it know.
+    pub fn is_in_a_pod(&self) -> bool {
+        self.env.contains_key("KUBERNETES_SERVICE_HOST")
+    }
+}
+
+/// Reads file, environment and flags as a plan for the finder.
+///
+/// # Errors
+///
+/// Every fault at once, each with the place its value came from. Nothing was started.
+pub fn finder_plan(
+    file: Option<&Path>,
+    surroundings: &Surroundings,
+    flags: &BTreeMap<&'static str, Vec<String>>,
+) -> Result<FinderPlan, ConfigFaults> {
+    let (mut layers, mut faults) = (Layers::default(), Vec::new());
+    if let Some(path) = file {
+        let shown = path.display().to_string();
+        match read_file(path) {
+            Ok(text) => layers.add_file(&shown, &text, &mut faults),
+            Err(remedy) => {
+                faults.push(Fault::new("config", Some(&shown), Origin::Flag("config"), remedy));
+            }
+        }
+    }
+    layers.add_env(&surroundings.env, &mut faults);
+    layers.add_flags(flags);
+    let plan = plan::plan(&layers, surroundings, &mut faults);
+    plan.ok_or(ConfigFaults { faults })
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let wrong = |error: std::io::Error| format!("the file cannot be read: {error}");
+    let length = std::fs::metadata(path).map_err(wrong)?.len();
+    if length > CONFIG_FILE_BYTES_MAX {
+        return Err(format!("it has {length} bytes; the limit is {CONFIG_FILE_BYTES_MAX}"));
+    }
+    std::fs::read_to_string(path).map_err(wrong)
+}
