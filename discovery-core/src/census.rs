@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::finder::{FinderError, Provenance};
 use crate::identity::{NodeName, PodUid, ProcessIdentity};
 use crate::seed::Seed;
+use crate::time::UnixSeconds;
 
 /// The version of the platform's store at which a listing was read: one counter of one store.
 ///
@@ -71,6 +72,7 @@ impl fmt::Display for ResourceVersion {
 /// One consistent listing of every process: all address families, ready or not, on its way out or
 /// not. Only an authoritative finder makes one, and only by a listing of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Census {
     /// Every listed process once, with every address it is listed under, sorted by identity.
@@ -106,6 +108,7 @@ impl Census {
 
 /// Names one pod object: uid and name together, since the API is asked by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PodRef {
     /// The uid that must be met.
     pub uid: PodUid,
@@ -119,23 +122,9 @@ impl fmt::Display for PodRef {
     }
 }
 
-/// A wall-clock moment in whole seconds since 1970 (UTC), as the Kubernetes API writes times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixSeconds(pub i64);
-
-/// A wall-clock moment in milliseconds since 1970 (UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixMillis(pub i64);
-
-impl From<UnixSeconds> for UnixMillis {
-    /// Takes `x` seconds as `x.000`, the rule of RECOVER-3.
-    fn from(seconds: UnixSeconds) -> Self {
-        Self(seconds.0.saturating_mul(1000))
-    }
-}
-
 /// One ended run of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Termination {
     /// When it had started.
     pub started_at: UnixSeconds,
@@ -147,6 +136,8 @@ pub struct Termination {
 
 /// What the kubelet last reported of our container.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ContainerState {
     /// It runs, since then.
     Running {
@@ -166,6 +157,7 @@ pub enum ContainerState {
 
 /// What one read of a pod object said, field by field.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PodReading {
     /// The object that was read.
@@ -207,6 +199,8 @@ impl PodReading {
 
 /// What the platform says of one pod when asked. A lie of the platform is a lie in these facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum PodFact {
     /// The object of that uid exists and says this.
     Present(PodReading),
@@ -249,10 +243,5 @@ mod tests {
     fn resource_versions_compare_as_numbers() {
         let parse = |text: &str| text.parse::<ResourceVersion>().unwrap();
         assert!(parse("9") < parse("10"));
-    }
-
-    #[test]
-    fn seconds_are_taken_as_the_first_millisecond_of_theirs() {
-        assert_eq!(UnixMillis::from(UnixSeconds(12)), UnixMillis(12_000));
     }
 }

@@ -105,7 +105,11 @@ impl FromStr for NodeId {
 }
 
 /// Checks what names and uids have in common: 1 to `bytes_max` bytes, printable on one line.
-fn checked(field: &'static str, text: &str, bytes_max: usize) -> Result<Arc<str>, IdentityError> {
+pub(crate) fn checked(
+    field: &'static str,
+    text: &str,
+    bytes_max: usize,
+) -> Result<Arc<str>, IdentityError> {
     if text.is_empty() {
         return Err(IdentityError::Empty { field, bytes_max });
     }
@@ -123,11 +127,12 @@ fn checked(field: &'static str, text: &str, bytes_max: usize) -> Result<Arc<str>
     Ok(Arc::from(text))
 }
 
+/// A type for a short text that is checked once, where it enters.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $field:literal, $bytes_max:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// Checks the text and keeps it.
@@ -135,8 +140,8 @@ macro_rules! checked_text {
             /// # Errors
             ///
             /// If it is empty, longer than its limit or not printable on one line.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, IdentityError> {
-                checked($field, text.as_ref(), $bytes_max).map(Self)
+            pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::identity::IdentityError> {
+                $crate::identity::checked($field, text.as_ref(), $bytes_max).map(Self)
             }
 
             /// The text.
@@ -145,27 +150,29 @@ macro_rules! checked_text {
             }
         }
 
-        impl FromStr for $name {
-            type Err = IdentityError;
+        impl std::str::FromStr for $name {
+            type Err = $crate::identity::IdentityError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::new(text)
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 write!(f, concat!(stringify!($name), "({})"), self.0)
             }
         }
     };
 }
+
+pub(crate) use checked_text;
 
 checked_text! {
     /// A node's name, stable across its runs: in Kubernetes the pod's name.
@@ -186,6 +193,8 @@ checked_text! {
 /// With an address alone a process can never be exempt from answering, nor be proven dead by what
 /// the API says; see the clauses FORM-3 and RECOVER-3.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ProcessIdentity {
     /// The pod of this uid.
     Pod(PodUid),

@@ -1,9 +1,12 @@
 //! Forms as an operator's script meets them, and what is refused when read back.
 
+use std::time::Duration;
+
 use serde_json::{Value, from_value, json, to_value};
 
 use super::*;
 use crate::finder::{LastGood, SeedReport};
+use crate::identity::NodeId;
 
 fn seed() -> Seed {
     let mut seed =

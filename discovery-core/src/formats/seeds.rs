@@ -1,38 +1,15 @@
-//! How the vocabulary reads in text formats (feature `serde`): ids and keywords as text, times in
-//! milliseconds. What is read back passes the same checks as what is built in code; forms that
-//! follow from a type's fields alone are derived where the type stands.
+//! Seeds and reports in text formats: what an operator's script reads of a finder.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::census::ResourceVersion;
 use crate::finder::{FinderCause, FinderError, Finding, Provenance};
-use crate::identity::{NodeId, NodeName, PodUid};
+use crate::identity::{NodeName, PodUid};
 use crate::seed::{SEEDS_MAX, Seed, SeedCondition, SeedSet};
-
-/// Written as its printed form; read back by parsing that.
-macro_rules! as_text {
-    ($($name:ty),+ $(,)?) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-            }
-        }
-    )+};
-}
-
-as_text!(NodeId, NodeName, PodUid, ResourceVersion);
 
 impl Serialize for Provenance {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -73,14 +50,6 @@ impl Serialize for Finding {
         }
         form.end()
     }
-}
-
-/// A duration as whole milliseconds.
-pub(crate) fn as_millis<S: Serializer>(
-    duration: &Duration,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A seed as it is written, before its checks.
@@ -130,5 +99,5 @@ impl<'de> Deserialize<'de> for SeedSet {
 }
 
 #[cfg(test)]
-#[path = "formats_tests.rs"]
+#[path = "seeds_tests.rs"]
 mod tests;
