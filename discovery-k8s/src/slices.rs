@@ -346,20 +346,27 @@ impl SliceStore {
         self.slices.values()
     }
 
-    /// Whether both hold the same slices at the same versions.
-    pub(crate) fn holds_the_same_versions_as(&self, other: &Self) -> bool {
-        let versions = |store: &Self| -> Vec<(String, String)> {
-            let slices = store.iter();
-            slices
-                .map(|slice| (slice.name.clone(), slice.resource_version.clone()))
-                .collect()
+    /// Whether this store, which follows a watch, lacks something that a listing at `version` shows:
+    /// whether they differ in a slice of which the watch has told nothing later than the listing.
+    ///
+    /// Slice by slice, since a watch that tells newer things may have swallowed an older one.
+    /// `deleted` holds the slices that the watch told to be deleted, and at which version.
+    pub(crate) fn has_missed(
+        &self,
+        listed: &Self,
+        version: u64,
+        deleted: &BTreeMap<String, u64>,
+    ) -> bool {
+        let is_later = |written: Option<u64>| written.is_some_and(|written| written > version);
+        let lacks = |slice: &Slice| match self.slices.get(&slice.name) {
+            Some(ours) if ours.resource_version == slice.resource_version => false,
+            Some(ours) => !is_later(Some(ours.written())),
+            None => !is_later(deleted.get(&slice.name).copied()),
         };
-        versions(self) == versions(other)
-    }
-
-    /// The highest version of any slice, as a number; 0 if there is none.
-    pub(crate) fn newest_version(&self) -> u64 {
-        self.slices.values().map(Slice::written).max().unwrap_or(0)
+        let outlives = |ours: &Slice| {
+            !listed.slices.contains_key(&ours.name) && !is_later(Some(ours.written()))
+        };
+        listed.iter().any(lacks) || self.iter().any(outlives)
     }
 
     /// The seeds that the configuration asks for.

@@ -4,6 +4,7 @@
 //! A finding is *unknown* while the last listing failed or the watch cannot be started; a stream
 //! that merely ended is renewed without a word. What was known stays the last good set.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::pace::{Pace, jittered};
 use crate::pods::PodMemory;
 use crate::rbac::Rule;
 use crate::service::service_exists;
-use crate::slices::{Slice, SliceStore};
+use crate::slices::{SLICES_MAX, Slice, SliceStore};
 use crate::stats::Counters;
 
 /// How long a watch may take to deliver what an audit has seen already.
@@ -39,7 +40,7 @@ const WATCH_START_FAILURES_MAX: u32 = 3;
 /// What an audit listed that the watch has not delivered so far.
 struct Missed {
     listed: SliceStore,
-    version: ResourceVersion,
+    version: u64,
     /// When the watch's time to deliver it is over.
     until: Instant,
 }
@@ -94,7 +95,7 @@ pub(crate) async fn run(source: Source, feed: SeedFeed) {
         source,
         feed,
         store: SliceStore::default(),
-        newest_seen: 0,
+        deleted: BTreeMap::new(),
         is_listed: false,
         list_trouble: None,
         follow_trouble: None,
@@ -121,8 +122,8 @@ struct Watch {
     feed: SeedFeed,
     /// The slices as the stream has delivered them.
     store: SliceStore,
-    /// The highest version of any slice that the stream delivered, deletions included.
-    newest_seen: u64,
+    /// The slices that the stream told to be deleted since the last audit, and at which version.
+    deleted: BTreeMap<String, u64>,
     /// Whether the store holds a whole listing, so that it may be published.
     is_listed: bool,
     list_trouble: Option<FinderError>,
@@ -262,7 +263,7 @@ impl Watch {
             }
             Event::InitApply(object) => {
                 let slice = read(&object)?;
-                self.seen(&slice);
+                self.source.counters.slice_event();
                 if let Some(listing) = &mut stream.listing {
                     listing.put(slice);
                 }
@@ -270,13 +271,14 @@ impl Watch {
             }
             Event::InitDone => {
                 self.store = stream.listing.take().unwrap_or_default();
-                self.newest_seen = self.store.newest_version();
+                self.deleted.clear();
                 self.is_listed = true;
                 self.list_trouble = None;
             }
             Event::Apply(object) => {
                 let slice = read(&object)?;
-                self.seen(&slice);
+                self.source.counters.slice_event();
+                self.deleted.remove(slice.name());
                 self.store.put(slice);
             }
             Event::Delete(object) => {
@@ -285,23 +287,21 @@ impl Watch {
                     .resource_version
                     .as_deref()
                     .unwrap_or_default();
-                self.newest_seen = self.newest_seen.max(version.parse().unwrap_or(0));
+                let version = version.parse().unwrap_or(0);
                 self.source.counters.slice_event();
-                self.store
-                    .remove(object.metadata.name.as_deref().unwrap_or_default());
+                let name = object.metadata.name.as_deref().unwrap_or_default();
+                self.store.remove(name);
+                if self.deleted.len() >= SLICES_MAX {
+                    // What is forgotten can only make an audit list once more than it had to.
+                    self.deleted.pop_first();
+                }
+                self.deleted.insert(name.to_owned(), version);
             }
         }
         if stream.listing.is_none() {
             self.pace.reset();
         }
         Ok(true)
-    }
-
-    fn seen(&mut self, slice: &Slice) {
-        self.newest_seen = self
-            .newest_seen
-            .max(slice.resource_version().parse().unwrap_or(0));
-        self.source.counters.slice_event();
     }
 
     /// A watch request was answered: what the stream last delivered is the state of now.
@@ -405,7 +405,9 @@ impl Watch {
         if !self.is_listed {
             return None;
         }
-        if self.newest_seen >= version.get() || listed.holds_the_same_versions_as(&self.store) {
+        let version = version.get();
+        self.deleted.retain(|_, deleted_at| *deleted_at > version);
+        if !self.store.has_missed(&listed, version, &self.deleted) {
             self.publish(client).await;
             return None;
         }
@@ -418,8 +420,9 @@ impl Watch {
 
     /// The watch had its time to deliver what an audit saw; if it did not, it is frozen.
     fn on_grace_over(&mut self, missed: &Missed) -> Option<Ended> {
-        if missed.listed.holds_the_same_versions_as(&self.store)
-            || self.newest_seen >= missed.version.get()
+        if !self
+            .store
+            .has_missed(&missed.listed, missed.version, &self.deleted)
         {
             return None;
         }
