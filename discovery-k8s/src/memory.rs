@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use discovery_core::{PodFact, PodRef};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
+use kube::core::Status;
 
 use crate::access::ApiClient;
 use crate::error::{ApiError, Call};
@@ -67,10 +68,12 @@ pub(crate) async fn read_fact(
 ) -> Result<PodFact, ApiError> {
     let call = Call::new(&source.config, Rule::GetPods, format!("pod {}", pod.name));
     let api = pods(source, client);
-    let object = tokio::time::timeout(call.deadline, api.get_opt(pod.name.as_str())).await;
-    let object = object
-        .map_err(|_| call.timed_out())?
-        .map_err(|error| call.failed(&error))?;
+    let object = tokio::time::timeout(call.deadline, api.get(pod.name.as_str())).await;
+    let object = match object.map_err(|_| call.timed_out())? {
+        Ok(object) => Some(object),
+        Err(kube::Error::Api(status)) if denies_the_pod(&status, pod) => None,
+        Err(error) => return Err(call.failed(&error)),
+    };
     let gone = |replaced_by| {
         let last_seen = locked(&source.memory).last_seen(&pod.uid).map(Box::new);
         PodFact::Gone {
@@ -90,4 +93,14 @@ pub(crate) async fn read_fact(
     } else {
         gone(Some(reading.pod.uid))
     })
+}
+
+/// Whether a refusal says that no pod has this name. A proxy on the way, or a server without the
+/// API, also answers 404, but does not name the pod; such an answer must not prove a death.
+fn denies_the_pod(status: &Status, pod: &PodRef) -> bool {
+    status.is_not_found()
+        && status
+            .details
+            .as_ref()
+            .is_some_and(|it| it.kind == "pods" && it.name == pod.name.as_str())
 }

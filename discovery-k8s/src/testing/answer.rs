@@ -46,10 +46,14 @@ pub(super) fn error_line(status: &StatusFault) -> String {
 
 /// An error as the API server writes it.
 pub(super) fn error(status: &StatusFault) -> Value {
-    let details = match status.retry_after_secs {
-        Some(seconds) => json!({"retryAfterSeconds": seconds}),
-        None => json!({}),
-    };
+    let mut details = json!({});
+    if let Some(seconds) = status.retry_after_secs {
+        details["retryAfterSeconds"] = json!(seconds);
+    }
+    if let Some((name, resource)) = &status.about {
+        details["name"] = json!(name);
+        details["kind"] = json!(resource);
+    }
     json!({
         "kind": "Status",
         "apiVersion": "v1",
@@ -108,7 +112,10 @@ pub(super) fn forbidden(request: &Recorded) -> StatusFault {
 pub(super) fn not_found(request: &Recorded) -> StatusFault {
     let name = request.name.as_deref().unwrap_or_default();
     let message = format!("{} \"{name}\" not found", qualified(request.resource));
-    status(404, "NotFound", message)
+    StatusFault {
+        about: Some((name.to_owned(), request.resource.plural())),
+        ..status(404, "NotFound", message)
+    }
 }
 
 /// 404 for a path that this server does not have.
@@ -140,6 +147,7 @@ fn status(code: u16, reason: &'static str, message: String) -> StatusFault {
         reason,
         message,
         retry_after_secs: None,
+        about: None,
     }
 }
 

@@ -104,6 +104,8 @@ pub struct StatusFault {
     pub(super) reason: &'static str,
     pub(super) message: String,
     pub(super) retry_after_secs: Option<u32>,
+    /// The object that it is about: its name and its resource.
+    pub(super) about: Option<(String, &'static str)>,
 }
 
 impl Fault {
@@ -159,6 +161,7 @@ fn status(code: u16, reason: &'static str, message: &str) -> StatusFault {
         reason,
         message: message.to_owned(),
         retry_after_secs: None,
+        about: None,
     }
 }
 
