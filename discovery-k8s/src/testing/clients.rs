@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::api::ScriptedApi;
 use super::builders::NAMESPACE;
+use super::tls::TestAuthority;
 
 impl ScriptedApi {
     /// A configuration that reaches this server, with one of the accepted tokens and its authority.
@@ -46,6 +47,11 @@ impl ScriptedApi {
             "current-context": "test",
         });
         kubeconfig.to_string()
+    }
+
+    /// The certificate of the server's own authority as PEM; `None` without TLS.
+    pub fn authority_pem(&self) -> Option<String> {
+        self.authority.as_ref().map(TestAuthority::pem)
     }
 
     /// The server's address as a URL.

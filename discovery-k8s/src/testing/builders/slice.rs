@@ -27,7 +27,7 @@ pub fn slice(name: &str) -> SliceScript {
     }
 }
 
-/// An EndpointSlice being written; see [`slice`].
+/// An EndpointSlice being written; see [`slice()`].
 #[derive(Clone, Debug)]
 pub struct SliceScript {
     json: Value,
