@@ -75,7 +75,7 @@ mod discovery;
 pub mod finders;
 #[cfg(feature = "serde")]
 mod formats;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "testing", all(test, feature = "finders")))]
 pub mod testing;
 
 pub use census::{

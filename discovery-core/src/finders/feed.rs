@@ -21,6 +21,16 @@ struct Knowledge {
 }
 
 impl Knowledge {
+    /// What a watch says before anything was heard.
+    fn starting(provenance: &Provenance) -> Self {
+        let detail = format!("{provenance} was not heard yet");
+        Self {
+            finding: Finding::Unknown(FinderError::new(FinderCause::Starting, detail)),
+            gaps: Vec::new(),
+            last_good: None,
+        }
+    }
+
     fn says_the_same_as(&self, other: &Self) -> bool {
         let seeds = |knowledge: &Self| knowledge.last_good.as_ref().map(|(seeds, _)| seeds.clone());
         self.finding == other.finding && self.gaps == other.gaps && seeds(self) == seeds(other)
@@ -46,26 +56,13 @@ impl Knowledge {
 /// # }
 /// ```
 pub fn feed(provenance: Provenance, authoritative: bool) -> (SeedFeed, FedWatch) {
-    let knowledge = Knowledge {
-        finding: Finding::Unknown(FinderError::new(
-            FinderCause::Starting,
-            format!("{provenance} was not heard yet"),
-        )),
-        gaps: Vec::new(),
-        last_good: None,
-    };
-    let (sender, receiver) = watch::channel(knowledge.clone());
+    let (sender, receiver) = watch::channel(Knowledge::starting(&provenance));
     let feed = SeedFeed {
         provenance: provenance.clone(),
+        authoritative,
         sender,
     };
-    let watch = FedWatch {
-        provenance,
-        authoritative,
-        receiver,
-        returned: knowledge,
-        task: None,
-    };
+    let watch = FedWatch::reading(receiver, provenance, authoritative);
     (feed, watch)
 }
 
@@ -76,6 +73,7 @@ pub fn feed(provenance: Provenance, authoritative: bool) -> (SeedFeed, FedWatch)
 #[derive(Debug)]
 pub struct SeedFeed {
     provenance: Provenance,
+    authoritative: bool,
     sender: watch::Sender<Knowledge>,
 }
 
@@ -151,7 +149,13 @@ impl SeedFeed {
         });
     }
 
-    /// Waits until the watch is dropped, so that a task can end with it.
+    /// Another watch of what is fed; its first report is whatever is known by then.
+    pub fn watch(&self) -> FedWatch {
+        let receiver = self.sender.subscribe();
+        FedWatch::reading(receiver, self.provenance.clone(), self.authoritative)
+    }
+
+    /// Waits until every watch is dropped, so that a task can end with it.
     ///
     /// # Cancel safety
     ///
@@ -200,6 +204,21 @@ pub struct FedWatch {
 }
 
 impl FedWatch {
+    fn reading(
+        receiver: watch::Receiver<Knowledge>,
+        provenance: Provenance,
+        authoritative: bool,
+    ) -> Self {
+        let returned = Knowledge::starting(&provenance);
+        Self {
+            provenance,
+            authoritative,
+            receiver,
+            returned,
+            task: None,
+        }
+    }
+
     /// Ties a task to the watch: dropping the watch aborts it.
     ///
     /// The task is cut at its next await, so it must hold nothing that needs an orderly end.

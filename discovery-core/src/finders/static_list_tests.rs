@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 
 use super::*;
 use crate::finder::{FinderCause, Finding, SeedReport};
+use crate::testing::{Subject, check_finder};
 
 type Answer = Result<Vec<IpAddr>, &'static str>;
 
@@ -121,6 +122,43 @@ async fn more_names_than_lookups_at_once_are_all_looked_up() {
     assert_eq!(report.seeds().len(), 50);
 }
 
+struct Table(Names, StaticFinder, Vec<SocketAddr>);
+
+impl Subject for Table {
+    fn finder(&self) -> Arc<dyn Finder> {
+        Arc::new(self.1.clone())
+    }
+
+    async fn set_seeds(&mut self, seeds: &[SocketAddr]) {
+        self.2 = seeds.to_vec();
+        self.mend_source().await;
+    }
+
+    async fn break_source(&mut self) {
+        self.0.set("ring", Err("no such name"));
+    }
+
+    async fn mend_source(&mut self) {
+        let addresses: Vec<String> = self.2.iter().map(|seed| seed.ip().to_string()).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        self.0.set("ring", Ok(&addresses));
+    }
+
+    fn may_be_empty(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_the_contract() {
+    let names = Names::default();
+    let finder = finder(&names, &["ring:47500"]);
+    let mut subject = Table(names, finder, Vec::new());
+    check_finder(&mut subject, Duration::from_mins(1))
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn the_system_knows_its_own_name() {
     let config = StaticFinderConfig {
@@ -135,15 +173,6 @@ async fn the_system_knows_its_own_name() {
         seeds.iter().all(|seed| seed.address().ip().is_loopback()),
         "{report:?}"
     );
-}
-
-#[tokio::test]
-async fn it_refuses_to_feed_a_census() {
-    let refused = finder(&Names::default(), &["a:1"])
-        .census()
-        .await
-        .unwrap_err();
-    assert_eq!(refused.cause(), FinderCause::Unsupported);
 }
 
 #[test]
