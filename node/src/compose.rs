@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use discovery_core::Finder;
 use discovery_core::finders::{StaticFinder, StaticFinderError};
-use discovery_k8s::{ConfigError, KubeFinder};
+use discovery_k8s::{ConfigError, DnsFinder, KubeFinder};
 
 use crate::config::{FinderPlan, Part};
 
@@ -14,19 +14,45 @@ use crate::config::{FinderPlan, Part};
 pub enum ComposeError {
     /// The Kubernetes finder refuses its configuration.
     #[error("kubernetes: {0}")]
-    Kubernetes(#[from] ConfigError),
+    Kubernetes(#[source] ConfigError),
+    /// The DNS finder refuses its configuration, or there are no name servers to ask.
+    #[error("dns: {0}")]
+    Dns(#[source] ConfigError),
     /// The static finder refuses its configuration.
     #[error("static: {0}")]
     Static(#[from] StaticFinderError),
 }
 
-/// The finder of a plan, and those of its parts that have more to tell.
-#[derive(Debug)]
+/// One finder, by kind, so that more can be asked of it than of any finder.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ComposedPart {
+    /// Asks the Kubernetes API.
+    Kubernetes(Arc<KubeFinder>),
+    /// Asks DNS.
+    Dns(Arc<DnsFinder>),
+    /// Has a list.
+    Static(Arc<StaticFinder>),
+}
+
+impl ComposedPart {
+    /// The part as any finder.
+    pub fn finder(&self) -> Arc<dyn Finder> {
+        match self {
+            Self::Kubernetes(finder) => Arc::clone(finder) as Arc<dyn Finder>,
+            Self::Dns(finder) => Arc::clone(finder) as Arc<dyn Finder>,
+            Self::Static(finder) => Arc::clone(finder) as Arc<dyn Finder>,
+        }
+    }
+}
+
+/// The finder of a plan, and its parts.
+#[derive(Clone, Debug)]
 pub struct Composed {
     /// The finder to watch.
     pub finder: Arc<dyn Finder>,
-    /// The Kubernetes finders in it.
-    pub kubernetes: Vec<Arc<KubeFinder>>,
+    /// What it is made of, in the order of the plan.
+    pub parts: Vec<ComposedPart>,
 }
 
 /// Makes the finder of a plan; it asks nobody before it is used.
@@ -35,18 +61,22 @@ pub struct Composed {
 ///
 /// If a part refuses its configuration, which reading the configuration should have told before.
 pub fn compose(plan: &FinderPlan) -> Result<Composed, ComposeError> {
-    let mut kubernetes = Vec::new();
-    let mut finders: Vec<Arc<dyn Finder>> = Vec::new();
-    for part in &plan.parts {
-        match part {
-            Part::Kubernetes { config, access, .. } => {
-                let finder = Arc::new(KubeFinder::new((**config).clone(), access.clone())?);
-                kubernetes.push(Arc::clone(&finder));
-                finders.push(finder);
-            }
-            Part::Static(config) => finders.push(Arc::new(StaticFinder::new(config)?)),
+    let parts = plan.parts.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+    let finders: Vec<Arc<dyn Finder>> = parts.iter().map(ComposedPart::finder).collect();
+    let finder = Arc::clone(&finders[0]);
+    Ok(Composed { finder, parts })
+}
+
+fn part(part: &Part) -> Result<ComposedPart, ComposeError> {
+    Ok(match part {
+        Part::Kubernetes { config, access, .. } => {
+            let finder = KubeFinder::new((**config).clone(), access.clone());
+            ComposedPart::Kubernetes(Arc::new(finder.map_err(ComposeError::Kubernetes)?))
         }
-    }
-    let finder = finders.swap_remove(0);
-    Ok(Composed { finder, kubernetes })
+        Part::Dns(config) => {
+            let finder = DnsFinder::new(config.clone());
+            ComposedPart::Dns(Arc::new(finder.map_err(ComposeError::Dns)?))
+        }
+        Part::Static(config) => ComposedPart::Static(Arc::new(StaticFinder::new(config)?)),
+    })
 }

@@ -8,11 +8,11 @@ pub const CHECK_FAILED: u8 = 1;
 pub const KNOWN_EMPTY: u8 = 3;
 /// The source could not be asked, or its answer cannot be used.
 pub const UNKNOWN: u8 = 4;
-/// The command line, the environment or the configuration file cannot be used (EX_USAGE).
+/// The command line, the environment or the configuration file cannot be used (`EX_USAGE`).
 pub const USAGE: u8 = 64;
-/// The system refused something that every run needs (EX_OSERR).
+/// The system refused something that every run needs (`EX_OSERR`).
 pub const SYSTEM: u8 = 71;
-/// Standard output cannot be written (EX_IOERR).
+/// Standard output cannot be written (`EX_IOERR`).
 pub const OUTPUT: u8 = 74;
 /// SIGINT ended a command that was not a watch.
 pub const INTERRUPTED: u8 = 130;
@@ -30,4 +30,3 @@ Exit codes:
   71   the system refused something that every run needs
   74   standard output cannot be written
   130  ended by SIGINT        143  ended by SIGTERM";
-

@@ -13,7 +13,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli.run(&Surroundings::of_this_process()),
         Err(error) => {
             // Help and version are errors to clap, too; only the others are for standard error.
-            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::DONE
+            };
             let _ = error.print();
             code
         }

@@ -29,7 +29,12 @@ pub(crate) fn titled(title: &str, text: &str, indent: usize, width: usize) -> St
     let lines = wrapped(prose, width.saturating_sub(start).max(WIDTH_MIN));
     let margin = " ".repeat(start);
     let mut out = format!("{}{title}  ", " ".repeat(indent));
-    for (number, line) in lines.iter().map(String::as_str).chain(copied.lines()).enumerate() {
+    for (number, line) in lines
+        .iter()
+        .map(String::as_str)
+        .chain(copied.lines())
+        .enumerate()
+    {
         if number > 0 {
             out.push_str(&margin);
         }
@@ -52,7 +57,10 @@ pub(crate) fn columns(rows: &[Vec<String>], indent: usize) -> String {
     let widths: Vec<usize> = (0..count).map(width).collect();
     let mut out = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         out.push_str(&" ".repeat(indent));
         out.push_str(line.trim_end());
@@ -67,7 +75,10 @@ mod tests {
 
     #[test]
     fn prose_is_broken_between_words_and_long_words_are_kept() {
-        assert_eq!(wrapped("a bb ccc dddddddd e", 6), ["a bb", "ccc", "dddddddd", "e"]);
+        assert_eq!(
+            wrapped("a bb ccc dddddddd e", 6),
+            ["a bb", "ccc", "dddddddd", "e"]
+        );
     }
 
     #[test]
@@ -80,7 +91,10 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [vec!["A".to_owned(), "B".to_owned()], vec!["long".to_owned(), "x".to_owned()]];
+        let rows = [
+            vec!["A".to_owned(), "B".to_owned()],
+            vec!["long".to_owned(), "x".to_owned()],
+        ];
         assert_eq!(columns(&rows, 1), " A     B\n long  x\n");
     }
 }

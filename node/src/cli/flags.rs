@@ -84,9 +84,11 @@ fn flag(setting: &'static Setting) -> Arg {
         .help(help);
     match setting.form {
         Form::Text => arg.action(ArgAction::Set),
-        Form::List => arg.action(ArgAction::Append),
-        Form::Switch => {
-            arg.action(ArgAction::Set).num_args(0..=1).require_equals(true).default_missing_value("true")
-        }
+        Form::List => arg.action(ArgAction::Append).value_delimiter(','),
+        Form::Switch => arg
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
     }
 }

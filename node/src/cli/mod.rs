@@ -1,19 +1,25 @@
 //! The command line: which commands there are, and how each ends. What a command does is in its own
 //! file.
 
+mod completions;
+mod config;
+mod doctor;
 mod flags;
-mod report_json;
+mod json;
+mod rbac;
 mod report_text;
 mod seeds;
+mod stats_json;
 
 use std::io;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{ConfigFaults, Surroundings};
 use crate::compose::ComposeError;
+use crate::config::{ConfigFaults, Surroundings};
 use crate::exit::{self, EXIT_CODES_HELP};
 use crate::terminal::{self, Stop};
+use crate::wrap::titled;
 
 pub use flags::FinderFlags;
 
@@ -23,9 +29,7 @@ pub use flags::FinderFlags;
 #[derive(Debug, Parser)]
 #[command(name = "discovery-node", version, after_help = EXAMPLES, after_long_help = long_help())]
 pub struct Cli {
-    /// What to log to standard error: error, warn, info, debug, trace, or a filter such as
-    /// `discovery_k8s=debug` [env: DISCOVERY_LOG, else RUST_LOG] [default: warn]
-    #[arg(long, global = true, value_name = "FILTER")]
+    #[arg(long, global = true, value_name = "FILTER", help = LOG_HELP)]
     log: Option<String>,
 
     #[command(subcommand)]
@@ -35,13 +39,22 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Seeds(seeds::SeedsArgs),
+    Doctor(doctor::DoctorArgs),
+    Rbac(rbac::RbacArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
 }
+
+const LOG_HELP: &str = "What to log to standard error: error, warn, info, debug, trace, or a filter \
+                        such as discovery_k8s=debug [env: DISCOVERY_LOG, else RUST_LOG]";
 
 const EXAMPLES: &str = "\
 Examples:
   discovery-node seeds --watch --service ring        in a pod: the peers of Service ring
   discovery-node seeds --namespace prod --service ring --context staging
-  discovery-node seeds --seed 10.0.0.7:47500 --seed '[fd00::7]:47500..47502' --json";
+  discovery-node seeds --seed 10.0.0.7:47500 --seed '[fd00::7]:47500..47502' --json
+  discovery-node doctor --service ring               what is wrong, and what to do about it
+  discovery-node rbac print --namespace prod --service ring | kubectl apply -f -";
 
 const SETTINGS_HELP: &str = "\
 Settings come from a TOML file (--config FILE), then the environment, then flags; a later one beats
@@ -91,6 +104,24 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The failure for people, each fault on lines of its own.
+    fn words(&self, width: usize) -> String {
+        match self {
+            Self::Configuration(ConfigFaults { faults }) => {
+                let lines = faults
+                    .iter()
+                    .map(|fault| titled("-", &fault.to_string(), 2, width));
+                let lines: String = lines.collect();
+                format!("discovery-node: the configuration cannot be used\n{lines}")
+            }
+            Self::Compose(_) | Self::Usage(_) | Self::Output(_) | Self::System { .. } => {
+                format!("discovery-node: {self}\n")
+            }
+        }
+    }
+}
+
 impl Cli {
     /// Does what the command line says and returns the exit code; failures were told.
     pub fn run(self, surroundings: &Surroundings) -> u8 {
@@ -98,7 +129,7 @@ impl Cli {
         code.unwrap_or_else(|failure| {
             let code = failure.code();
             if code != exit::DONE {
-                terminal::complain(&format!("discovery-node: {failure}\n"));
+                terminal::complain(&failure.words(terminal::width()));
             }
             code
         })
@@ -106,13 +137,19 @@ impl Cli {
 
     fn try_run(self, surroundings: &Surroundings) -> Result<u8, Failure> {
         let env = |name: &str| surroundings.env.get(name).cloned();
-        let filter = self.log.or_else(|| env("DISCOVERY_LOG")).or_else(|| env("RUST_LOG"));
-        terminal::start_logs(filter.as_deref().unwrap_or("warn")).map_err(Failure::Usage)?;
+        let filter = self
+            .log
+            .or_else(|| env("DISCOVERY_LOG"))
+            .or_else(|| env("RUST_LOG"));
+        terminal::start_logs(filter.as_deref().unwrap_or(LOG_DEFAULT)).map_err(Failure::Usage)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
             .build()
-            .map_err(|source| Failure::System { what: "no runtime can be started", source })?;
+            .map_err(|source| Failure::System {
+                what: "no runtime can be started",
+                source,
+            })?;
         let done = runtime.block_on(self.command.run(surroundings));
         // A name that is still being looked up must not hold the process up.
         runtime.shutdown_background();
@@ -120,15 +157,24 @@ impl Cli {
     }
 }
 
+/// The client's own words about failures are ours too, told better.
+const LOG_DEFAULT: &str = "warn,kube_client=off,kube_runtime=off";
+
 /// Threads of the runtime: finders wait far more than they compute.
 const WORKERS: usize = 2;
 
 impl Command {
     async fn run(self, surroundings: &Surroundings) -> Result<u8, Failure> {
-        let mut stop = Stop::listen()
-            .map_err(|source| Failure::System { what: "signals cannot be heard", source })?;
+        let mut stop = Stop::listen().map_err(|source| Failure::System {
+            what: "signals cannot be heard",
+            source,
+        })?;
         match self {
             Self::Seeds(args) => seeds::run(&args, surroundings, &mut stop).await,
+            Self::Doctor(args) => doctor::run(&args, surroundings, &mut stop).await,
+            Self::Rbac(args) => rbac::run(&args, surroundings),
+            Self::Config(args) => config::run(&args),
+            Self::Completions(args) => completions::run(&args),
         }
     }
 }

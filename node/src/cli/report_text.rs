@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use discovery_core::{
-    FinderError, Finding, ProcessIdentity, Seed, SeedCondition, SeedReport, SeedSet,
+    FinderError, Finding, NodeName, ProcessIdentity, Seed, SeedCondition, SeedReport, SeedSet,
 };
 use tokio::time::Instant;
 
@@ -16,14 +16,16 @@ use crate::wrap::{columns, titled};
 pub(super) struct Shown {
     since: BTreeMap<ProcessIdentity, Instant>,
     last: BTreeMap<ProcessIdentity, Seed>,
-    is_first_past: bool,
+    has_begun: bool,
 }
 
 impl Shown {
     /// Takes the seeds of a known report in; returns what is new, gone and changed, in words.
     fn take(&mut self, seeds: &SeedSet, now: Instant) -> String {
-        let current: BTreeMap<_, _> =
-            seeds.iter().map(|seed| (seed.identity(), seed.clone())).collect();
+        let current: BTreeMap<_, _> = seeds
+            .iter()
+            .map(|seed| (seed.identity(), seed.clone()))
+            .collect();
         let mut words = Vec::new();
         for (identity, seed) in &current {
             match self.last.get(identity) {
@@ -38,9 +40,10 @@ impl Shown {
                 words.push(format!("-{}", name_of(seed)));
             }
         }
-        self.since.retain(|identity, _| current.contains_key(identity));
+        self.since
+            .retain(|identity, _| current.contains_key(identity));
         self.last = current;
-        if !std::mem::replace(&mut self.is_first_past, true) {
+        if !std::mem::replace(&mut self.has_begun, true) {
             return String::new();
         }
         words.join(" ")
@@ -55,7 +58,7 @@ fn name_of(seed: &Seed) -> String {
 /// One report as a block of text that ends with a line break.
 pub(super) fn report_block(
     report: &SeedReport,
-    shown: &mut Shown,
+    mut shown: Option<&mut Shown>,
     now: Instant,
     width: usize,
 ) -> String {
@@ -63,13 +66,20 @@ pub(super) fn report_block(
     let place = place_words(report);
     match &report.finding {
         Finding::Known(seeds) => {
-            let changes = shown.take(seeds, now);
+            let changes = shown
+                .as_mut()
+                .map(|shown| shown.take(seeds, now))
+                .unwrap_or_default();
             let _ = writeln!(out, "known: {}  ({place})", count_words(seeds.len()));
             push_changes(&mut out, &changes);
-            out.push_str(&table(seeds, shown, now));
+            out.push_str(&table(seeds, shown.as_deref(), now));
         }
         Finding::KnownEmpty => {
-            let changes = shown.take(&SeedSet::empty(), now);
+            let seeds = SeedSet::empty();
+            let changes = shown
+                .as_mut()
+                .map(|shown| shown.take(&seeds, now))
+                .unwrap_or_default();
             let _ = writeln!(out, "known to be empty: the source lists nobody  ({place})");
             push_changes(&mut out, &changes);
         }
@@ -81,7 +91,7 @@ pub(super) fn report_block(
                     let count = count_words(good.seeds.len());
                     let age = age_words(good.age);
                     let _ = writeln!(out, "  last good set, confirmed {age} ago: {count}");
-                    out.push_str(&table(&good.seeds, shown, now));
+                    out.push_str(&table(&good.seeds, shown.as_deref(), now));
                 }
                 None => out.push_str("  no set was ever confirmed\n"),
             }
@@ -124,33 +134,40 @@ fn count_words(count: usize) -> String {
     }
 }
 
-fn table(seeds: &SeedSet, shown: &Shown, now: Instant) -> String {
+/// The seeds in columns; in a watch also since when each has been there.
+fn table(seeds: &SeedSet, shown: Option<&Shown>, now: Instant) -> String {
     if seeds.is_empty() {
         return String::new();
     }
-    let titles = ["NAME", "ADDRESS", "ZONE", "HOST NODE", "CONDITION", "SEEN FOR"];
-    let mut rows = vec![titles.map(ToOwned::to_owned).to_vec()];
+    let mut titles = vec!["NAME", "ADDRESS", "ZONE", "HOST NODE", "CONDITION"];
+    titles.extend(shown.map(|_| "SEEN FOR"));
+    let mut rows = vec![titles.into_iter().map(ToOwned::to_owned).collect()];
     for seed in seeds {
-        let since = shown.since.get(&seed.identity());
         let dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
         let addresses: Vec<String> = seed.addresses().iter().map(ToString::to_string).collect();
-        rows.push(vec![
-            dash(seed.name.as_ref().map(|name| name.as_str())),
+        let mut row = vec![
+            dash(seed.name.as_ref().map(NodeName::as_str)),
             addresses.join(" "),
             dash(seed.zone.as_deref()),
             dash(seed.host_node.as_deref()),
             condition_words(seed.condition),
-            since.map_or_else(
-                || "-".to_owned(),
-                |since| age_words(now.saturating_duration_since(*since)),
-            ),
-        ]);
+        ];
+        row.extend(shown.map(|shown| {
+            let since = shown.since.get(&seed.identity());
+            let age = since.map(|since| age_words(now.saturating_duration_since(*since)));
+            age.unwrap_or_else(|| "-".to_owned())
+        }));
+        rows.push(row);
     }
     columns(&rows, 2)
 }
 
 fn condition_words(condition: SeedCondition) -> String {
-    let SeedCondition { ready, serving, terminating } = condition;
+    let SeedCondition {
+        ready,
+        serving,
+        terminating,
+    } = condition;
     let mut words = Vec::new();
     match ready {
         Some(true) => words.push("ready"),
@@ -166,7 +183,11 @@ fn condition_words(condition: SeedCondition) -> String {
         // With publishNotReadyAddresses everybody is "ready"; serving is what the probe says.
         words.push("not serving");
     }
-    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(", ")
+    }
 }
 
 /// A length of time in its two largest units at most.

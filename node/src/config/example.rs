@@ -36,3 +36,35 @@ pub fn example_file() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::layers::Layers;
+
+    #[test]
+    fn the_example_in_the_repository_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/discovery.example.toml");
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        let expected = example_file();
+        assert!(
+            found == expected,
+            "write this to discovery.example.toml:\n{expected}"
+        );
+    }
+
+    #[test]
+    fn every_line_of_the_example_is_a_setting_once_it_is_no_comment() {
+        let is_setting = |line: &&str| !line.starts_with("# ");
+        let text = example_file();
+        let lines = text
+            .lines()
+            .filter(is_setting)
+            .map(|line| line.trim_start_matches('#'));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let (mut layers, mut faults) = (Layers::default(), Vec::new());
+        layers.add_file("example", &text, &mut faults);
+        assert_eq!(faults, []);
+        assert_eq!(layers.iter().count(), SETTINGS.len());
+    }
+}

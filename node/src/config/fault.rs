@@ -78,7 +78,11 @@ impl Fault {
 
 /// A value that is safe to print and not too long.
 fn printable(value: &str) -> String {
-    value.chars().take(200).flat_map(char::escape_debug).collect()
+    value
+        .chars()
+        .take(200)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 impl fmt::Display for Fault {

@@ -16,14 +16,7 @@ const OTHER_ENV: [&str; 2] = ["DISCOVERY_CONFIG", "DISCOVERY_LOG"];
 const SERVICE_LINKS: [&str; 3] = ["tcp://", "udp://", "sctp://"];
 
 /// Ends of the other names that the kubelet sets for a Service of a name like ours.
-const SERVICE_LINK_ENDS: [&str; 6] = [
-    "_SERVICE_HOST",
-    "_PORT",
-    "_TCP",
-    "_UDP",
-    "_PROTO",
-    "_ADDR",
-];
+const SERVICE_LINK_ENDS: [&str; 6] = ["_SERVICE_HOST", "_PORT", "_TCP", "_UDP", "_PROTO", "_ADDR"];
 
 /// One setting as somebody gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,15 +123,18 @@ impl FileReader<'_> {
                 continue;
             }
             let is_table = SETTINGS.iter().any(|setting| {
-                setting.key.strip_prefix(&key).is_some_and(|rest| rest.starts_with('.'))
+                setting
+                    .key
+                    .strip_prefix(&key)
+                    .is_some_and(|rest| rest.starts_with('.'))
             });
-            match value.get_ref() {
-                DeValue::Table(inner) if is_table => self.walk(&key, inner, to, faults),
-                _ if is_table => {
+            match (value.get_ref(), is_table) {
+                (DeValue::Table(inner), true) => self.walk(&key, inner, to, faults),
+                (_, true) => {
                     let remedy = format!("this is a table; write [{key}]");
                     faults.push(Fault::new(key, None, origin, remedy));
                 }
-                _ => {
+                (_, false) => {
                     let names = SETTINGS.iter().map(|setting| setting.key.to_owned());
                     let remedy = unknown(&key, names);
                     faults.push(Fault::new(key, None, origin, remedy));
@@ -213,7 +209,9 @@ mod tests {
 
     fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs = pairs.iter().map(|(name, value)| (*name, *value));
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 
     #[test]
@@ -257,7 +255,11 @@ mod tests {
     fn a_file_that_is_not_toml_is_a_fault_with_its_line() {
         let (mut layers, mut faults) = (Layers::default(), Vec::new());
         layers.add_file("f.toml", "[finder]\nport = \n", &mut faults);
-        assert!(faults[0].to_string().starts_with("file (f.toml:2): the file is not TOML"));
+        assert!(
+            faults[0]
+                .to_string()
+                .starts_with("file (f.toml:2): the file is not TOML")
+        );
     }
 
     #[test]

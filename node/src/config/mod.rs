@@ -17,8 +17,9 @@ pub use fault::{ConfigFaults, Fault, Origin};
 pub use plan::{Combine, FinderPlan, Part};
 pub use settings::{Form, SETTINGS, Setting};
 
+pub(crate) use values::positive_time;
+
 use layers::Layers;
-pub(crate) use values::time;
 
 /// Largest configuration file, in bytes.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -68,7 +69,12 @@ pub fn finder_plan(
         match read_file(path) {
             Ok(text) => layers.add_file(&shown, &text, &mut faults),
             Err(remedy) => {
-                faults.push(Fault::new("config", Some(&shown), Origin::Flag("config"), remedy));
+                faults.push(Fault::new(
+                    "config",
+                    Some(&shown),
+                    Origin::Flag("config"),
+                    remedy,
+                ));
             }
         }
     }
@@ -82,7 +88,9 @@ fn read_file(path: &Path) -> Result<String, String> {
     let wrong = |error: std::io::Error| format!("the file cannot be read: {error}");
     let length = std::fs::metadata(path).map_err(wrong)?.len();
     if length > CONFIG_FILE_BYTES_MAX {
-        return Err(format!("it has {length} bytes; the limit is {CONFIG_FILE_BYTES_MAX}"));
+        return Err(format!(
+            "it has {length} bytes; the limit is {CONFIG_FILE_BYTES_MAX}"
+        ));
     }
     std::fs::read_to_string(path).map_err(wrong)
 }

@@ -1,9 +1,12 @@
 //! The settings of each kind of finder, read as that finder's own configuration and checked by it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use discovery_core::finders::{StaticFinder, StaticFinderConfig, StaticFinderError, SeedListError};
-use discovery_k8s::{ApiAccess, ApiEndpoint, FamilyPolicy, KubeFinderConfig, PortChoice};
+use discovery_core::finders::{SeedListError, StaticFinder, StaticFinderConfig, StaticFinderError};
+use discovery_k8s::{
+    ApiAccess, ApiEndpoint, DnsConfig, FamilyPolicy, KubeFinderConfig, PortChoice,
+};
 
 use super::Surroundings;
 use super::fault::Origin;
@@ -19,6 +22,9 @@ const CONTEXT: &str = "finder.kubernetes.context";
 const API_URL: &str = "finder.kubernetes.api_url";
 const TOKEN_FILE: &str = "finder.kubernetes.token_file";
 const CA_FILE: &str = "finder.kubernetes.ca_file";
+const DNS: &str = "finder.dns";
+const DNS_NAME: &str = "finder.dns.name";
+const NAME_SERVERS: &str = "finder.dns.name_servers";
 const SEEDS: &str = "finder.static.seeds";
 
 /// Where a pod finds the name of its namespace.
@@ -39,16 +45,7 @@ pub(super) fn kubernetes_parts(
     }
     let mut parts = Vec::new();
     for text in services {
-        let (service, namespace, namespace_from) = match text.split_once('/') {
-            Some((namespace, name)) => {
-                let namespace = Some(namespace.to_owned());
-                (name.to_owned(), namespace, reader.origin(SERVICE))
-            }
-            None => {
-                let (namespace, from) = namespace(reader, surroundings);
-                (text, namespace, from)
-            }
-        };
+        let (service, namespace, namespace_from) = place(&text, reader, surroundings);
         let Some(namespace) = namespace else {
             let remedy = "give --namespace NAME, or POD_NAMESPACE from the downward API";
             reader.fault(NAMESPACE, None, remedy);
@@ -69,6 +66,20 @@ pub(super) fn kubernetes_parts(
         });
     }
     parts
+}
+
+/// The Service's name, its namespace, and where that was found.
+fn place(
+    text: &str,
+    reader: &Reader<'_>,
+    surroundings: &Surroundings,
+) -> (String, Option<String>, Origin) {
+    if let Some((namespace, name)) = text.split_once('/') {
+        let namespace = Some(namespace.to_owned());
+        return (name.to_owned(), namespace, reader.origin(SERVICE));
+    }
+    let (namespace, from) = namespace(reader, surroundings);
+    (text.to_owned(), namespace, from)
 }
 
 /// Everything but the Service.
@@ -106,10 +117,7 @@ fn kube_template(reader: &mut Reader<'_>, port: Option<&PortChoice>) -> KubeFind
 }
 
 /// The namespace of Services given without one, and where it was found.
-pub(super) fn namespace(
-    reader: &Reader<'_>,
-    surroundings: &Surroundings,
-) -> (Option<String>, Origin) {
+fn namespace(reader: &Reader<'_>, surroundings: &Surroundings) -> (Option<String>, Origin) {
     if let Some(given) = reader.text(NAMESPACE) {
         return (Some(given), reader.origin(NAMESPACE));
     }
@@ -165,6 +173,31 @@ fn url(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// The finder that asks DNS.
+pub(super) fn dns_part(reader: &mut Reader<'_>, port: Option<&PortChoice>) -> Option<Part> {
+    let mut config = DnsConfig::named(reader.text(DNS_NAME).unwrap_or_default());
+    if let Some(port) = port {
+        config.port = port.clone();
+    }
+    if let Some(families) = reader.one(FAMILIES, parsed::<FamilyPolicy>) {
+        config.families = families;
+    }
+    for text in reader.texts(NAME_SERVERS) {
+        match parsed::<SocketAddr>(&text) {
+            Ok(server) => config.name_servers.push(server),
+            Err(remedy) => reader.fault(NAME_SERVERS, Some(&text), &remedy),
+        }
+    }
+    if let Err(error) = config.check() {
+        for fault in &error.faults {
+            reader.finder_fault(DNS, fault);
+        }
+        return None;
+    }
+    Some(Part::Dns(config))
+}
+
+/// The finder of a list.
 pub(super) fn static_part(reader: &mut Reader<'_>, port: Option<&PortChoice>) -> Option<Part> {
     let config = StaticFinderConfig {
         seeds: reader.texts(SEEDS),

@@ -3,12 +3,12 @@
 //! the settings of each kind of finder in `parts.rs`.
 
 use discovery_core::finders::StaticFinderConfig;
-use discovery_k8s::{ApiAccess, KubeFinderConfig, PortChoice};
+use discovery_k8s::{ApiAccess, DnsConfig, KubeFinderConfig, PortChoice};
 
 use super::Surroundings;
 use super::fault::{Fault, Origin};
 use super::layers::Layers;
-use super::parts::{kubernetes_parts, static_part};
+use super::parts::{dns_part, kubernetes_parts, static_part};
 use super::settings::{COMBINE, FAMILIES, KINDS, PORT};
 use super::values::{Reader, parsed};
 
@@ -35,6 +35,8 @@ pub enum Part {
         /// Where the namespace was found.
         namespace_from: Origin,
     },
+    /// The addresses that DNS has for a headless Service.
+    Dns(DnsConfig),
     /// A list of hosts.
     Static(StaticFinderConfig),
 }
@@ -52,15 +54,17 @@ pub struct FinderPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Kubernetes,
+    Dns,
     Static,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Kubernetes, Self::Static];
+    const ALL: [Self; 3] = [Self::Kubernetes, Self::Dns, Self::Static];
 
     fn name(self) -> &'static str {
         match self {
             Self::Kubernetes => "kubernetes",
+            Self::Dns => "dns",
             Self::Static => "static",
         }
     }
@@ -72,13 +76,15 @@ impl Kind {
     /// Whether a key stands in the table of this kind's settings.
     fn owns(self, key: &str) -> bool {
         let inner = key.strip_prefix("finder.");
-        inner.and_then(|key| key.split_once('.')).is_some_and(|(table, _)| table == self.name())
+        inner
+            .and_then(|key| key.split_once('.'))
+            .is_some_and(|(table, _)| table == self.name())
     }
 
     /// Whether it asks for a named port and for address families.
     fn is_of_a_service(self) -> bool {
         match self {
-            Self::Kubernetes => true,
+            Self::Kubernetes | Self::Dns => true,
             Self::Static => false,
         }
     }
@@ -94,17 +100,27 @@ pub(super) fn plan(
     let kinds = kinds(&mut reader, surroundings);
     let combine = reader.one(COMBINE, combine).unwrap_or_default();
     let port = reader.one(PORT, parsed::<PortChoice>);
-    reject_what_no_finder_uses(&mut reader, &kinds, port.as_ref());
+    if !kinds.is_empty() {
+        reject_what_no_finder_uses(&mut reader, &kinds, port.as_ref());
+    }
     let mut parts = Vec::new();
     for kind in kinds {
         match kind {
             Kind::Kubernetes => {
                 parts.extend(kubernetes_parts(&mut reader, port.as_ref(), surroundings));
             }
+            Kind::Dns => parts.extend(dns_part(&mut reader, port.as_ref())),
             Kind::Static => parts.extend(static_part(&mut reader, port.as_ref())),
         }
     }
-    faults.dedup();
+    let mut told: Vec<Fault> = Vec::new();
+    for fault in faults.drain(..) {
+        // Several Services share most settings, and one mistake is told once.
+        if !told.contains(&fault) {
+            told.push(fault);
+        }
+    }
+    *faults = told;
     faults.is_empty().then_some(FinderPlan { parts, combine })
 }
 
@@ -150,7 +166,10 @@ fn kinds(reader: &mut Reader<'_>, surroundings: &Surroundings) -> Vec<Kind> {
 /// A setting that no chosen finder reads is a mistake, unless it lies in a layer below the choice:
 /// `--finder static` over a file that sets up kubernetes is meant.
 fn reject_what_no_finder_uses(reader: &mut Reader<'_>, kinds: &[Kind], port: Option<&PortChoice>) {
-    let chosen_in = reader.layers.get(KINDS).map_or(0, |given| given.origin.layer());
+    let chosen_in = reader
+        .layers
+        .get(KINDS)
+        .map_or(0, |given| given.origin.layer());
     let layers = reader.layers;
     for (key, given) in layers.iter() {
         let owner = Kind::ALL.into_iter().find(|kind| kind.owns(key));
@@ -163,7 +182,7 @@ fn reject_what_no_finder_uses(reader: &mut Reader<'_>, kinds: &[Kind], port: Opt
             reader.fault(key, given.values.first().map(String::as_str), &remedy);
         }
     }
-    if kinds.is_empty() || kinds.iter().any(|kind| kind.is_of_a_service()) {
+    if kinds.iter().any(|kind| kind.is_of_a_service()) {
         return;
     }
     if let Some(PortChoice::Named(name)) = port {

@@ -7,7 +7,7 @@
 pub enum Form {
     /// One value.
     Text,
-    /// Several: a flag given again and again, an array in the file, commas in the environment.
+    /// Several: an array in the file, elsewhere commas between them, or a flag given again.
     List,
     /// True or false; a flag without a value means true.
     Switch,

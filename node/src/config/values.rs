@@ -24,7 +24,9 @@ impl Reader<'_> {
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         let text = self.text(key)?;
-        read(&text).map_err(|remedy| self.fault(key, Some(&text), &remedy)).ok()
+        read(&text)
+            .map_err(|remedy| self.fault(key, Some(&text), &remedy))
+            .ok()
     }
 
     /// The text of a setting that is no list.
@@ -34,12 +36,17 @@ impl Reader<'_> {
 
     /// The values of a list, none if it was not given.
     pub(super) fn texts(&self, key: &str) -> Vec<String> {
-        self.layers.get(key).map(|given| given.values.clone()).unwrap_or_default()
+        self.layers
+            .get(key)
+            .map(|given| given.values.clone())
+            .unwrap_or_default()
     }
 
     /// Where a setting came from.
     pub(super) fn origin(&self, key: &str) -> Origin {
-        self.layers.get(key).map_or(Origin::Default, |given| given.origin.clone())
+        self.layers
+            .get(key)
+            .map_or(Origin::Default, |given| given.origin.clone())
     }
 
     /// Notes that a setting cannot be used.
@@ -50,7 +57,10 @@ impl Reader<'_> {
 
     /// Notes a fault that a finder found in its own configuration, under the setting's key.
     pub(super) fn finder_fault(&mut self, table: &str, fault: &ConfigFault) {
-        let keys = [format!("{table}.{}", fault.field), format!("finder.{}", fault.field)];
+        let keys = [
+            format!("{table}.{}", fault.field),
+            format!("finder.{}", fault.field),
+        ];
         let known = keys.iter().find(|key| Setting::of_key(key).is_some());
         let key = known.unwrap_or(&keys[0]).clone();
         self.fault(&key, Some(&fault.value), &fault.remedy);
@@ -88,10 +98,19 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// Reads a time with its unit.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let read = text.parse::<SignedDuration>().ok();
     let time = read.and_then(|time| Duration::try_from(time).ok());
     time.ok_or_else(|| "give a time with its unit, such as 60s, 500ms or 2m".to_owned())
+}
+
+/// Reads a time of more than zero, for flags that are no settings.
+pub(crate) fn positive_time(text: &str) -> Result<Duration, String> {
+    let time = time(text)?;
+    if time.is_zero() {
+        return Err("give a time of more than zero".to_owned());
+    }
+    Ok(time)
 }
 
 /// Reads a value that must not be empty.

@@ -9,7 +9,7 @@
 //!  "provenance":"kubernetes prod/ring","authoritative":true}
 //! ```
 
-use discovery_core::{FinderError, Finding, Seed, SeedReport, SeedSet};
+use discovery_core::{FinderError, Finding, NodeName, Seed, SeedReport, SeedSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -70,7 +70,11 @@ pub(super) fn report_line(report: &SeedReport, at: Timestamp) -> String {
     let (seeds, error, last_good) = match &report.finding {
         Finding::Known(seeds) => (seed_fields(seeds), None, None),
         Finding::KnownEmpty => (Vec::new(), None, None),
-        Finding::Unknown(error) => (Vec::new(), Some(error_fields(error)), report.last_good.as_ref()),
+        Finding::Unknown(error) => (
+            Vec::new(),
+            Some(error_fields(error)),
+            report.last_good.as_ref(),
+        ),
     };
     let line = ReportLine {
         at_us: at.as_microsecond(),
@@ -94,7 +98,7 @@ fn seed_fields(seeds: &SeedSet) -> Vec<SeedFields<'_>> {
 
 fn fields(seed: &Seed) -> SeedFields<'_> {
     SeedFields {
-        name: seed.name.as_ref().map(|name| name.as_str()),
+        name: seed.name.as_ref().map(NodeName::as_str),
         addresses: seed.addresses().iter().map(ToString::to_string).collect(),
         pod_uid: seed.pod_uid.as_ref().map(ToString::to_string),
         zone: seed.zone.as_deref(),

@@ -1,0 +1,8 @@
+//! The program as its users meet it: run as a process, with an environment of its own, against
+//! finders that need no cluster and against a scripted API server.
+
+mod configuration;
+mod doctor;
+mod kubernetes;
+mod program;
+mod seeds;

@@ -1,0 +1,117 @@
+//! Runs the program, never longer than a limit.
+
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// Longest life of a program that a test runs, on a busy machine.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// What a program that ended has left.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    /// The output as JSON, line by line.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        let lines = self.out.lines();
+        lines
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect()
+    }
+}
+
+fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_discovery-node"));
+    command
+        .args(args)
+        .env_clear()
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) async fn run_in(args: &[&str], env: &[(&str, &str)]) -> Ended {
+    let output = timeout(LIMIT, command(args, env).output()).await;
+    ended(
+        output
+            .expect("the program ends in time")
+            .expect("the program starts"),
+    )
+}
+
+/// Runs the program to its end, with nothing in its environment.
+pub(crate) async fn run(args: &[&str]) -> Ended {
+    run_in(args, &[]).await
+}
+
+fn ended(output: Output) -> Ended {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is text");
+    Ended {
+        code: output.status.code().expect("the program ends by itself"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// A program that goes on running.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = command(args, &[]).spawn().expect("the program starts");
+        let stdout = child.stdout.take().expect("its output is piped");
+        let lines = BufReader::new(stdout).lines();
+        Self { child, lines }
+    }
+
+    /// The next line of its output.
+    pub(crate) async fn line(&mut self) -> String {
+        let line = timeout(LIMIT, self.lines.next_line()).await;
+        let line = line
+            .expect("a line comes in time")
+            .expect("the output can be read");
+        line.expect("the program goes on")
+    }
+
+    /// The next line for which this holds, read as JSON.
+    pub(crate) async fn json_where(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.line().await;
+            let value: Value = serde_json::from_str(&line).expect(&line);
+            if holds(&value) {
+                return value;
+            }
+        }
+    }
+
+    /// Ends it by SIGTERM.
+    pub(crate) async fn terminate(self) -> Ended {
+        let id = self.child.id().expect("it still runs").to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(sent.expect("kill can be run").success());
+        // The lines are kept: closing our end would end the program another way.
+        let output = timeout(LIMIT, self.child.wait_with_output()).await;
+        ended(
+            output
+                .expect("the program ends in time")
+                .expect("it can be waited for"),
+        )
+    }
+}
