@@ -10,11 +10,11 @@
 //! | `order`, `version` | join order, topology version, epoch, term, and the tokens made of them |
 //! | `topology`, `content_hash` | the members at one version, and the hash nodes compare by |
 //! | `change`, `event`, `history`, `diff` | how one topology becomes the next, and who is told |
-//! | `evidence`, `proof`, `exemption` | why a member is removed; what proves a death; who need not answer |
+//! | `evidence`, `proof`, `doubt`, `exemption` | why a member is removed; what proves a death; who need not answer |
 //! | `seed`, `finder`, `census` | where a newcomer may knock; the contract of a finder; its facts |
 //! | `discovery` | what a membership implementation gives its user |
-//! | [`finders`] (feature) | static, file and combined finders; the feed that others share |
-//! | [`testing`] (feature) | a scripted finder; the conformance kit for any finder |
+//! | `finders` (feature) | static, file and combined finders; the feed that others share |
+//! | `testing` (feature) | a scripted finder; the conformance kit for any finder |
 //! | `formats` (feature `serde`) | how all of it reads in text formats |
 //!
 //! A cluster comes into being, grows, and loses a member:
@@ -61,6 +61,7 @@ mod diff;
 mod event;
 mod history;
 
+mod doubt;
 mod evidence;
 mod exemption;
 mod proof;
@@ -88,6 +89,7 @@ pub use discovery::{
     Delivery, Discovery, LeaveError, Message, PAYLOAD_BYTES_MAX, PublishError, Published,
     SnapshotCause, Standing, Subscription, TOPIC_BYTES_MAX, Topic,
 };
+pub use doubt::{Doubt, NotProven};
 pub use event::TopologyEvent;
 pub use evidence::{Accusation, AccusationKind, Evidence};
 pub use exemption::{DialOutcome, Exemption, ListedSight, NotExempt, Side, may_be_exempt};
@@ -105,8 +107,7 @@ pub use node::{
 };
 pub use order::NodeOrder;
 pub use proof::{
-    Answerer, Asked, DeathFacts, Doubt, GoneCounts, NotProven, ProofOfDeath, ProofRule, RunEnded,
-    Timed, prove_death,
+    Answerer, Asked, DeathFacts, GoneCounts, ProofOfDeath, ProofRule, RunEnded, Timed, prove_death,
 };
 pub use seed::{SEEDS_MAX, Seed, SeedCondition, SeedSet};
 pub use time::{UnixMillis, UnixSeconds};

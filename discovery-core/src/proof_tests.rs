@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::census::PodRef;
-use crate::finder::FinderError;
+use crate::finder::{FinderCause, FinderError};
 use crate::identity::NodeName;
 use crate::samples::{id, uid};
 
