@@ -18,13 +18,11 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
 
 /// The text of a crate's front page, if the file is one.
 fn documentation(file: &SourceFile) -> Option<String> {
-    let is_front = file.name() == "lib.rs";
-    let lines = || file.text.lines().map_while(|line| line.strip_prefix("//!"));
-    is_front.then(|| {
-        lines()
-            .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
-            .collect()
-    })
+    let lines = file.text.lines();
+    let front = lines
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line));
+    (file.name() == "lib.rs").then(|| front.collect::<Vec<_>>().join("\n") + "\n")
 }
 
 /// Each Rust block of a page with the number of the line it begins at.
