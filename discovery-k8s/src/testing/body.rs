@@ -37,7 +37,16 @@ pub(super) fn whole(text: String, meter: &Arc<AtomicU64>) -> ApiBody {
 pub(super) fn first_half(text: &str, meter: &Arc<AtomicU64>) -> ApiBody {
     let mut bytes = Bytes::copy_from_slice(text.as_bytes());
     bytes.truncate(text.len() / 2);
-    streamed(stream::iter([Ok(bytes), Err(Cut)]), meter)
+    streamed(stream::iter([Ok(bytes)]).chain(cut()), meter)
+}
+
+/// The end of the connection, after what was sent before it has left for the client.
+pub(super) fn cut() -> impl Stream<Item = Piece> + Send {
+    stream::once(async {
+        // A connection whose body has to be waited for is flushed; one that fails is not.
+        tokio::task::yield_now().await;
+        Err(Cut)
+    })
 }
 
 /// A body in pieces.

@@ -13,7 +13,7 @@ use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer;
-use super::body::{Cut, Piece, padded};
+use super::body::{Piece, cut, padded};
 use super::faults::Fault;
 use super::request::{Recorded, Resource, Selector};
 use super::state::Shared;
@@ -173,8 +173,8 @@ impl Watch {
                 Box::pin(stream::iter([Ok(Bytes::from(answer::error_line(&status)))]))
             }
             Fault::HalfOpen => pending().await,
-            Fault::HangUp => Box::pin(stream::iter([Err(Cut)])),
-            Fault::CutMidLine => Box::pin(stream::iter([Ok(Bytes::from(half())), Err(Cut)])),
+            Fault::HangUp => Box::pin(cut()),
+            Fault::CutMidLine => Box::pin(stream::iter([Ok(Bytes::from(half()))]).chain(cut())),
             Fault::MalformedJson => {
                 let line = "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":[}}\n";
                 Box::pin(stream::iter([Ok(Bytes::from_static(line.as_bytes()))]))

@@ -154,6 +154,24 @@ async fn no_list_asks_for_a_state_that_may_be_old() {
 }
 
 #[tokio::test]
+async fn a_watch_that_always_ends_at_once_is_not_asked_without_pause() {
+    let mut config = quick();
+    config.watch_timeout = Duration::from_mins(1);
+    let mut scene = Scene::of_two(config).await;
+    let _ending = scene.api.fault(On::stream(SLICES), Fault::HangUp);
+    scene.api.requested(10, Verb::Watch, SLICES).await.unwrap();
+
+    let watches = scene.api.requests_of(Verb::Watch, SLICES);
+    let took = watches[9].received_at - watches[1].received_at;
+    assert!(
+        took > Duration::from_millis(500),
+        "8 watches more in {took:?}"
+    );
+    scene.api.put(pods_at("ring-b", &["10.0.0.3"]));
+    scene.knows(&["10.0.0.1", "10.0.0.3"]).await;
+}
+
+#[tokio::test]
 async fn a_quiet_watch_asks_for_little() {
     let mut config = quick();
     config.watch_timeout = Duration::from_secs(2);
