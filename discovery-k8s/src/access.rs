@@ -111,6 +111,7 @@ impl ApiAccess {
             deadline: call.deadline,
             counters: Arc::clone(counters),
             watch_opened: Arc::clone(&watch_opened),
+            next_watch: Arc::default(),
         };
         Ok(ApiClient {
             client: builder.with_layer(&layer).build(),

@@ -2,7 +2,7 @@
 //! body is bounded, and what happened is counted. kube by itself bounds none of these.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Bytes;
 use kube::client::Body as KubeBody;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
 
 use crate::stats::Counters;
@@ -22,6 +23,10 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Largest single event of a watch, in bytes: an object may have 1.5 MiB where it is stored.
 pub(crate) const WATCH_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Shortest time between the beginnings of two watch requests of one client. kube renews a watch at
+/// once when it ends, so a server that ends each at once would be asked without pause.
+const WATCH_SPACING: Duration = Duration::from_millis(100);
 
 /// Why the guard gave a request up.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,19 @@ pub(crate) struct GuardLayer {
     pub(crate) deadline: Duration,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watch_opened: Arc<Notify>,
+    /// When the next watch request may begin.
+    pub(crate) next_watch: Arc<Mutex<Option<Instant>>>,
+}
+
+impl GuardLayer {
+    /// Takes the next place for a watch request.
+    fn watch_at(&self, now: Instant) -> Instant {
+        // A moment stays usable whatever panicked while holding it.
+        let mut next = self.next_watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = next.map_or(now, |next| next.max(now));
+        *next = Some(at + WATCH_SPACING);
+        at
+    }
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -85,14 +103,15 @@ where
                 .split('&')
                 .any(|pair| pair == "watch=true" || pair == "watch=1")
         });
-        let GuardLayer {
-            deadline,
-            counters,
-            watch_opened,
-        } = self.layer.clone();
-        counters.request();
+        let deadline = self.layer.deadline;
+        let watch_opened = Arc::clone(&self.layer.watch_opened);
+        let watch_at = is_watch.then(|| self.layer.watch_at(Instant::now()));
+        self.layer.counters.request();
         let answer = self.inner.call(request);
         Box::pin(async move {
+            if let Some(at) = watch_at {
+                tokio::time::sleep_until(at).await;
+            }
             let answer = tokio::time::timeout(deadline, answer).await;
             let answer = answer.map_err(|_| GuardError::NoAnswer { limit: deadline })?;
             let answer = answer.map_err(Into::into)?;
@@ -178,6 +197,22 @@ mod tests {
             body: StreamBody::new(futures_util::stream::iter(frames)),
             line_bytes: 0,
         }
+    }
+
+    #[test]
+    fn watch_requests_are_spaced_and_the_first_waits_for_nothing() {
+        let layer = GuardLayer {
+            deadline: Duration::from_secs(1),
+            counters: Arc::default(),
+            watch_opened: Arc::default(),
+            next_watch: Arc::default(),
+        };
+        #[expect(clippy::disallowed_methods, reason = "any moment will do")]
+        let now = Instant::from_std(std::time::Instant::now());
+        assert_eq!(layer.watch_at(now), now);
+        assert_eq!(layer.watch_at(now), now + WATCH_SPACING);
+        let later = now + 5 * WATCH_SPACING;
+        assert_eq!(layer.watch_at(later), later);
     }
 
     #[tokio::test]
