@@ -54,3 +54,21 @@ fn missing_from(other: &Topology, topology: &Topology) -> Vec<Member> {
         .cloned()
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{alone, named};
+    use crate::version::{ClusterId, Epoch, Term};
+
+    #[test]
+    fn the_founders_of_two_clusters_are_two_members_of_one_order() {
+        let cluster = ClusterId::from_u128(8);
+        let other = Topology::founded(cluster, Epoch(11), Term::FIRST, named(2, "n1")).unwrap();
+        let diff = alone().diff(&other);
+        assert_eq!(diff.departed, alone().members());
+        assert_eq!(diff.joined, other.members());
+        assert!(diff.epoch_changed && diff.cluster_changed);
+        assert!(!diff.is_same_membership());
+    }
+}

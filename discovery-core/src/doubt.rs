@@ -12,7 +12,7 @@ use crate::time::{UnixMillis, UnixSeconds};
 ///
 /// A later look at the same member may prove it; nothing was decided by this one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not proven dead: {}", .doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+#[error("not proven dead: {}", in_a_row(.doubts))]
 pub struct NotProven {
     pub(crate) doubts: Vec<Doubt>,
 }
@@ -115,6 +115,11 @@ pub enum Doubt {
     /// The object was last seen with containers that had not ended.
     #[error("its pod object was last seen with containers that had not ended")]
     ContainersNotEnded,
+}
+
+fn in_a_row(doubts: &[Doubt]) -> String {
+    let doubts: Vec<String> = doubts.iter().map(ToString::to_string).collect();
+    doubts.join("; ")
 }
 
 struct NamedUid<'a>(Option<&'a PodUid>);

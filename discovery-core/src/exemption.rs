@@ -123,12 +123,12 @@ pub enum NotExempt {
     },
 }
 
-/// Judges whether a listed process is exempt: refused and not running, before and after the listing,
-/// without a run in between.
+/// Judges whether a listed process is exempt: refused and not running, before and after the
+/// listing, without a run in between.
 ///
 /// Beyond the equal restart count of FORM-5 the newest ended run must be the same in both reads: a
-/// container's *first* run comes and goes at restart count 0, and who ran may have founded a cluster
-/// and admitted others.
+/// container's *first* run comes and goes at restart count 0, and who ran may have founded a
+/// cluster and admitted others.
 ///
 /// # Errors
 ///

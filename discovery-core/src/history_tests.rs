@@ -100,6 +100,20 @@ fn a_new_epoch_is_a_gap_even_for_who_saw_the_version_before_it() {
 }
 
 #[test]
+fn a_version_that_the_new_epoch_never_had_is_a_gap() {
+    let (mut history, topologies) = after(2);
+    history.push(next(&topologies[2], Some(Epoch(11)))).unwrap();
+    let never = TopologyId {
+        epoch: Epoch(11),
+        ..topologies[1].id()
+    };
+    assert!(matches!(
+        history.since(never).map(|_| ()),
+        Err(HistoryGap::TooOld { .. })
+    ));
+}
+
+#[test]
 fn a_version_not_reached_here_is_a_gap() {
     let (history, topologies) = after(2);
     let ahead = next(&topologies[2], None).topology;

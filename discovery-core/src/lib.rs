@@ -10,7 +10,7 @@
 //! | `order`, `version` | join order, topology version, epoch, term, and the tokens made of them |
 //! | `topology`, `content_hash` | the members at one version, and the hash nodes compare by |
 //! | `change`, `event`, `history`, `diff` | how one topology becomes the next, and who is told |
-//! | `evidence`, `proof`, `doubt`, `exemption` | why a member is removed; what proves a death; who need not answer |
+//! | `evidence`, `proof`, `doubt`, `exemption` | why a member is removed; what proves a death |
 //! | `seed`, `finder`, `census` | where a newcomer may knock; the contract of a finder; its facts |
 //! | `discovery` | what a membership implementation gives its user |
 //! | `finders` (feature) | static, file and combined finders; the feed that others share |

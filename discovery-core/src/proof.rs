@@ -244,7 +244,7 @@ fn replaced(
     Err(doubt)
 }
 
-/// Proof (ii): the container's run that held the member's start has ended, and none like it goes on.
+/// Proof (ii): the container's run that held the member's start has ended, and no other can be it.
 fn terminated(
     member: &NodeInfo,
     uid: &PodUid,
@@ -461,5 +461,5 @@ impl fmt::Display for ProofOfDeath {
 mod properties;
 
 #[cfg(test)]
-#[path = "proof_tests.rs"]
+#[path = "proof_tests/mod.rs"]
 mod tests;

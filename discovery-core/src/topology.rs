@@ -127,8 +127,8 @@ pub enum TopologyError {
 /// the newest member's after it left.
 ///
 /// ```
-/// use discovery_core::{ClusterId, Epoch, NodeId, NodeInfo, NodeName, Term, Topology, TopologyChange};
-/// # use discovery_core::UnixMillis;
+/// use discovery_core::{ClusterId, Epoch, Term, Topology, TopologyChange};
+/// # use discovery_core::{NodeId, NodeInfo, NodeName, UnixMillis};
 /// # let node = |bits: u128, name: &str| NodeInfo::new(NodeId::from_u128(bits),
 /// #     NodeName::new(name).unwrap(), ["10.0.0.1:1".parse().unwrap()], UnixMillis(0)).unwrap();
 ///

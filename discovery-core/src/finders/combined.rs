@@ -43,16 +43,20 @@ pub enum CombinedFinderError {
 /// Several finders as one.
 ///
 /// It is authoritative only if exactly one part is; that part alone then feeds the census and the
-/// pod facts, whatever the others find. With two such parts nobody could say which listing is whole.
+/// pod facts, whatever the others find. With two such parts nobody could say which listing is
+/// whole.
 ///
 /// | parts | `Union` | `FirstThatKnows` |
 /// |---|---|---|
 /// | all known | known: all seeds | known: the first part's |
 /// | some known, some empty | known: all seeds | as the first part |
-/// | some known, some unknown | known: the seeds known, and the last good ones of the unknown parts, whose errors are the gaps | known: those of the first part that is; errors of the parts before it are the gaps |
+/// | some known, some unknown | known, with gaps (1) | the first known part's, with gaps (2) |
 /// | all empty | empty | empty |
 /// | some empty, some unknown | unknown | empty if the first part is, else unknown |
 /// | all unknown | unknown | unknown |
+///
+/// (1) The seeds known and the last good ones of the unknown parts, whose errors are the gaps.
+/// (2) The gaps are the errors of the parts before it.
 ///
 /// So *empty* is never said over a part that does not know. While known, the last good set is the
 /// finding, as old as the oldest part of it. While unknown it holds, under `Union`, the last good
@@ -76,7 +80,8 @@ pub enum CombinedFinderError {
 ///     path: "/etc/ring/seeds".into(),
 ///     ..FileFinderConfig::default()
 /// })?;
-/// let both = CombinedFinder::new(Combination::Union, [Arc::new(fixed) as _, Arc::new(file) as _])?;
+/// let parts: [Arc<dyn Finder>; 2] = [Arc::new(fixed), Arc::new(file)];
+/// let both = CombinedFinder::new(Combination::Union, parts)?;
 /// assert_eq!(both.provenance().as_str(), "all of static list, file /etc/ring/seeds");
 /// assert!(!both.authoritative());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -303,13 +308,11 @@ fn union(reports: &[SeedReport]) -> Combined {
 }
 
 fn left_out(report: &SeedReport, seeds: usize) -> FinderError {
-    FinderError::new(
-        FinderCause::TooLarge,
-        format!(
-            "the {seeds} seeds of {} are left out: with the others they pass {SEEDS_MAX}, the limit",
-            report.provenance
-        ),
-    )
+    let detail = format!(
+        "{}: its {seeds} seeds do not fit with the others; the limit is {SEEDS_MAX} in all",
+        report.provenance
+    );
+    FinderError::new(FinderCause::TooLarge, detail)
 }
 
 fn first_that_knows(reports: &[SeedReport]) -> Combined {

@@ -121,7 +121,7 @@ impl SeedFeed {
         });
     }
 
-    /// The source listed exactly these just now, but cannot be followed any further: *unknown*, with
+    /// The source listed exactly these just now, but cannot be followed any further: *unknown* with
     /// this set as the last good one.
     pub fn unknown_after(&self, seeds: SeedSet, now: Instant, error: FinderError) {
         self.replace(|_| Knowledge {
@@ -164,14 +164,9 @@ impl SeedFeed {
         self.sender.closed().await;
     }
 
-    /// Wakes the watch only if it would say something else, ages aside.
     fn replace(&self, next: impl FnOnce(&Knowledge) -> Knowledge) {
-        self.sender.send_if_modified(|knowledge| {
-            let next = next(knowledge);
-            let says_more = !next.says_the_same_as(knowledge);
-            *knowledge = next;
-            says_more
-        });
+        self.sender
+            .send_modify(|knowledge| *knowledge = next(knowledge));
     }
 }
 

@@ -187,8 +187,8 @@ impl FileFinder {
         .with_remedy("write another file and rename it to this one"))
     }
 
-    /// One read. One that does not end is told as *unknown* and waited for without a limit: a second
-    /// read of a file system that hangs would hang as well, and each would hold a thread.
+    /// One read. One that does not end is told as *unknown* and waited for without a limit: a
+    /// second read of a file system that hangs would hang as well, and each would hold a thread.
     async fn read_once(&self, feed: &SeedFeed) -> Result<String, FinderError> {
         let path = self.config.path.clone();
         let mut reading: JoinHandle<_> = spawn_blocking(move || read_file(&path));

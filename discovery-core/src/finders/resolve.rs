@@ -46,10 +46,10 @@ impl Resolver {
         })
     }
 
-    pub(super) fn by(
-        limit: Duration,
-        look_up: impl Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn by<F>(limit: Duration, look_up: F) -> Self
+    where
+        F: Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static,
+    {
         let look_up = Arc::new(look_up);
         Self { look_up, limit }
     }
