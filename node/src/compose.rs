@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use discovery_core::Finder;
-use discovery_core::finders::{StaticFinder, StaticFinderError};
+use discovery_core::finders::{
+    CombinedFinder, CombinedFinderError, FileFinder, FileFinderError, StaticFinder,
+    StaticFinderError,
+};
 use discovery_k8s::{ConfigError, DnsFinder, KubeFinder};
 
 use crate::config::{FinderPlan, Part};
@@ -21,6 +24,12 @@ pub enum ComposeError {
     /// The static finder refuses its configuration.
     #[error("static: {0}")]
     Static(#[from] StaticFinderError),
+    /// The file finder refuses its configuration.
+    #[error("file: {0}")]
+    File(#[from] FileFinderError),
+    /// There are too many finders, or none.
+    #[error("{0}")]
+    Combined(#[from] CombinedFinderError),
 }
 
 /// One finder, by kind, so that more can be asked of it than of any finder.
@@ -33,6 +42,8 @@ pub enum ComposedPart {
     Dns(Arc<DnsFinder>),
     /// Has a list.
     Static(Arc<StaticFinder>),
+    /// Has a file.
+    File(Arc<FileFinder>),
 }
 
 impl ComposedPart {
@@ -42,6 +53,7 @@ impl ComposedPart {
             Self::Kubernetes(finder) => Arc::clone(finder) as Arc<dyn Finder>,
             Self::Dns(finder) => Arc::clone(finder) as Arc<dyn Finder>,
             Self::Static(finder) => Arc::clone(finder) as Arc<dyn Finder>,
+            Self::File(finder) => Arc::clone(finder) as Arc<dyn Finder>,
         }
     }
 }
@@ -63,7 +75,10 @@ pub struct Composed {
 pub fn compose(plan: &FinderPlan) -> Result<Composed, ComposeError> {
     let parts = plan.parts.iter().map(part).collect::<Result<Vec<_>, _>>()?;
     let finders: Vec<Arc<dyn Finder>> = parts.iter().map(ComposedPart::finder).collect();
-    let finder = Arc::clone(&finders[0]);
+    let finder = match finders.as_slice() {
+        [one] => Arc::clone(one),
+        _ => Arc::new(CombinedFinder::new(plan.combine, finders)?),
+    };
     Ok(Composed { finder, parts })
 }
 
@@ -78,5 +93,6 @@ fn part(part: &Part) -> Result<ComposedPart, ComposeError> {
             ComposedPart::Dns(Arc::new(finder.map_err(ComposeError::Dns)?))
         }
         Part::Static(config) => ComposedPart::Static(Arc::new(StaticFinder::new(config)?)),
+        Part::File(config) => ComposedPart::File(Arc::new(FileFinder::new(config.clone())?)),
     })
 }

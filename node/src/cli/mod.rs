@@ -3,6 +3,7 @@
 
 mod completions;
 mod config;
+mod demo;
 mod doctor;
 mod flags;
 mod json;
@@ -41,6 +42,7 @@ enum Command {
     Seeds(seeds::SeedsArgs),
     Doctor(doctor::DoctorArgs),
     Rbac(rbac::RbacArgs),
+    Demo(demo::DemoArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -50,6 +52,7 @@ const LOG_HELP: &str = "What to log to standard error: error, warn, info, debug,
 
 const EXAMPLES: &str = "\
 Examples:
+  discovery-node demo                                a finder at work, nothing needed
   discovery-node seeds --watch --service ring        in a pod: the peers of Service ring
   discovery-node seeds --namespace prod --service ring --context staging
   discovery-node seeds --seed 10.0.0.7:47500 --seed '[fd00::7]:47500..47502' --json
@@ -173,6 +176,7 @@ impl Command {
             Self::Seeds(args) => seeds::run(&args, surroundings, &mut stop).await,
             Self::Doctor(args) => doctor::run(&args, surroundings, &mut stop).await,
             Self::Rbac(args) => rbac::run(&args, surroundings),
+            Self::Demo(args) => demo::run(&args, &mut stop).await,
             Self::Config(args) => config::run(&args),
             Self::Completions(args) => completions::run(&args),
         }

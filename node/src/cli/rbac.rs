@@ -40,7 +40,7 @@ pub(super) fn run(args: &RbacArgs, surroundings: &Surroundings) -> Result<u8, Fa
     let plan = args.finder.plan(surroundings)?;
     let configs = plan.parts.iter().filter_map(|part| match part {
         Part::Kubernetes { config, .. } => Some(&**config),
-        Part::Dns(_) | Part::Static(_) => None,
+        Part::Dns(_) | Part::Static(_) | Part::File(_) => None,
     });
     let manifests: Vec<String> = configs.map(|config| manifest(config, args)).collect();
     if manifests.is_empty() {

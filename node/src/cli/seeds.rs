@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use discovery_core::{Finding, SeedReport, SeedWatch};
+use discovery_core::{FinderCause, FinderError, Finding, SeedReport, SeedWatch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::json::{JSON_HELP, report_line};
@@ -118,9 +118,15 @@ pub(super) async fn settled(watch: &mut dyn SeedWatch) -> SeedReport {
             Finding::Unknown(error) if error.cause().may_pass() => {
                 tracing::warn!("not yet known, waiting: {error}");
             }
+            // A part of a combined finder has not been heard yet.
+            Finding::Known(_) if report.gaps.iter().any(is_starting) => {}
             Finding::Known(_) | Finding::KnownEmpty | Finding::Unknown(_) => return report,
         }
     }
+}
+
+fn is_starting(gap: &FinderError) -> bool {
+    gap.cause() == FinderCause::Starting
 }
 
 fn show(args: &SeedsArgs, report: &SeedReport, shown: &mut Option<Shown>) -> Result<(), Failure> {

@@ -46,7 +46,7 @@ pub(super) fn stats_line(parts: &[ComposedPart], at: Timestamp) -> String {
         match part {
             ComposedPart::Kubernetes(finder) => Some(of_kubernetes(name, finder.stats())),
             ComposedPart::Dns(finder) => Some(of_dns(name, finder.stats())),
-            ComposedPart::Static(_) => None,
+            ComposedPart::Static(_) | ComposedPart::File(_) => None,
         }
     });
     json_line(&StatsLine {

@@ -14,7 +14,7 @@ use std::path::Path;
 
 pub use example::example_file;
 pub use fault::{ConfigFaults, Fault, Origin};
-pub use plan::{Combine, FinderPlan, Part};
+pub use plan::{FinderPlan, Part};
 pub use settings::{Form, SETTINGS, Setting};
 
 pub(crate) use values::positive_time;

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use discovery_core::finders::{SeedListError, StaticFinder, StaticFinderConfig, StaticFinderError};
+use discovery_core::finders::{
+    FileFinder, FileFinderConfig, SeedListError, StaticFinder, StaticFinderConfig,
+    StaticFinderError,
+};
 use discovery_k8s::{
     ApiAccess, ApiEndpoint, DnsConfig, FamilyPolicy, KubeFinderConfig, PortChoice,
 };
@@ -25,6 +28,7 @@ const CA_FILE: &str = "finder.kubernetes.ca_file";
 const DNS: &str = "finder.dns";
 const DNS_NAME: &str = "finder.dns.name";
 const NAME_SERVERS: &str = "finder.dns.name_servers";
+const PATH: &str = "finder.file.path";
 const SEEDS: &str = "finder.static.seeds";
 
 /// Where a pod finds the name of its namespace.
@@ -214,6 +218,22 @@ pub(super) fn static_part(reader: &mut Reader<'_>, port: Option<&PortChoice>) ->
         Err(error) => reader.fault(SEEDS, None, &error.to_string()),
     }
     None
+}
+
+/// The finder of a file; whether it can be read is found when it is.
+pub(super) fn file_part(reader: &mut Reader<'_>, port: Option<&PortChoice>) -> Option<Part> {
+    let config = FileFinderConfig {
+        path: PathBuf::from(reader.text(PATH).unwrap_or_default()),
+        default_port: default_port(port),
+        ..FileFinderConfig::default()
+    };
+    match FileFinder::new(config.clone()) {
+        Ok(_) => Some(Part::File(config)),
+        Err(error) => {
+            reader.fault(PATH, None, &error.to_string());
+            None
+        }
+    }
 }
 
 /// The port of entries that name none.

@@ -2,25 +2,15 @@
 //! setting is gathered; nothing is made and nobody is asked here. Values are read in `values.rs`,
 //! the settings of each kind of finder in `parts.rs`.
 
-use discovery_core::finders::StaticFinderConfig;
+use discovery_core::finders::{Combination, FileFinderConfig, StaticFinderConfig};
 use discovery_k8s::{ApiAccess, DnsConfig, KubeFinderConfig, PortChoice};
 
 use super::Surroundings;
 use super::fault::{Fault, Origin};
 use super::layers::Layers;
-use super::parts::{dns_part, kubernetes_parts, static_part};
+use super::parts::{dns_part, file_part, kubernetes_parts, static_part};
 use super::settings::{COMBINE, FAMILIES, KINDS, PORT};
 use super::values::{Reader, parsed};
-
-/// How several finders make one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Combine {
-    /// The seeds of all of them.
-    #[default]
-    Union,
-    /// The seeds of the first that knows.
-    First,
-}
 
 /// One finder to be made.
 #[derive(Clone, Debug)]
@@ -39,6 +29,8 @@ pub enum Part {
     Dns(DnsConfig),
     /// A list of hosts.
     Static(StaticFinderConfig),
+    /// A file that lists hosts.
+    File(FileFinderConfig),
 }
 
 /// The finders to be made, at least one.
@@ -47,7 +39,7 @@ pub struct FinderPlan {
     /// The finders in the order in which they were named.
     pub parts: Vec<Part>,
     /// How several of them make one.
-    pub combine: Combine,
+    pub combine: Combination,
 }
 
 /// The kinds of finder.
@@ -56,16 +48,18 @@ enum Kind {
     Kubernetes,
     Dns,
     Static,
+    File,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Kubernetes, Self::Dns, Self::Static];
+    const ALL: [Self; 4] = [Self::Kubernetes, Self::Dns, Self::Static, Self::File];
 
     fn name(self) -> &'static str {
         match self {
             Self::Kubernetes => "kubernetes",
             Self::Dns => "dns",
             Self::Static => "static",
+            Self::File => "file",
         }
     }
 
@@ -85,7 +79,7 @@ impl Kind {
     fn is_of_a_service(self) -> bool {
         match self {
             Self::Kubernetes | Self::Dns => true,
-            Self::Static => false,
+            Self::Static | Self::File => false,
         }
     }
 }
@@ -98,7 +92,9 @@ pub(super) fn plan(
 ) -> Option<FinderPlan> {
     let mut reader = Reader { layers, faults };
     let kinds = kinds(&mut reader, surroundings);
-    let combine = reader.one(COMBINE, combine).unwrap_or_default();
+    let combine = reader
+        .one(COMBINE, combination)
+        .unwrap_or(Combination::Union);
     let port = reader.one(PORT, parsed::<PortChoice>);
     if !kinds.is_empty() {
         reject_what_no_finder_uses(&mut reader, &kinds, port.as_ref());
@@ -111,6 +107,7 @@ pub(super) fn plan(
             }
             Kind::Dns => parts.extend(dns_part(&mut reader, port.as_ref())),
             Kind::Static => parts.extend(static_part(&mut reader, port.as_ref())),
+            Kind::File => parts.extend(file_part(&mut reader, port.as_ref())),
         }
     }
     let mut told: Vec<Fault> = Vec::new();
@@ -124,10 +121,10 @@ pub(super) fn plan(
     faults.is_empty().then_some(FinderPlan { parts, combine })
 }
 
-fn combine(text: &str) -> Result<Combine, String> {
+fn combination(text: &str) -> Result<Combination, String> {
     match text {
-        "union" => Ok(Combine::Union),
-        "first" => Ok(Combine::First),
+        "union" => Ok(Combination::Union),
+        "first" => Ok(Combination::FirstThatKnows),
         _ => Err("give union or first".to_owned()),
     }
 }

@@ -1,7 +1,8 @@
 //! `seeds` with finders that need nothing around them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::configuration::file;
 use crate::program::{Running, run};
 
 #[tokio::test]
@@ -63,4 +64,69 @@ async fn a_watch_writes_each_line_at_once_and_ends_by_sigterm_with_0() {
     let first = running.json_where(|_| true).await;
     assert_eq!(first["state"], "known");
     assert_eq!(running.terminate().await.code, 0);
+}
+
+#[tokio::test]
+async fn several_finders_are_one_and_a_part_that_does_not_know_is_told() {
+    let path = file("seeds-of-two", "127.0.0.1:1 # the first\n127.0.0.1:2\n");
+    let path = path.to_str().expect("the path is text");
+    let both = ["--seed", "127.0.0.1:3", "--seed-file", path, "--json"];
+    let line = &run(&[&["seeds"], &both[..]].concat()).await.json()[0];
+    assert_eq!(line["seeds"].as_array().map(Vec::len), Some(3), "{line}");
+    assert_eq!(line["authoritative"], false);
+
+    let both = [
+        "--seed",
+        "127.0.0.1:3",
+        "--seed-file",
+        "/no/such/file",
+        "--json",
+        "--wait",
+        "1s",
+    ];
+    let line = &run(&[&["seeds"], &both[..]].concat()).await.json()[0];
+    assert_eq!(line["seeds"].as_array().map(Vec::len), Some(1), "{line}");
+    assert_eq!(line["gaps"][0]["cause"], "not_found", "{line}");
+}
+
+#[tokio::test]
+async fn seeds_come_and_go_with_the_lines_of_a_file() {
+    let path = file("seeds-that-change", "127.0.0.1:1\n");
+    let shown = path.to_str().expect("the path is text");
+    let mut running = Running::start(&["seeds", "--watch", "--json", "--seed-file", shown]);
+    running.json_where(|line| line["state"] == "known").await;
+    let next = file("seeds-that-change.next", "127.0.0.1:1\n127.0.0.1:2\n");
+    std::fs::rename(next, &path).expect("the file can be replaced");
+    let has_two = |line: &Value| line["seeds"].as_array().map(Vec::len) == Some(2);
+    running.json_where(has_two).await;
+    let next = file("seeds-that-change.next", "127.0.0.1:x\n");
+    std::fs::rename(next, &path).expect("the file can be replaced");
+    let line = running.json_where(|line| line["state"] == "unknown").await;
+    assert_eq!(
+        line["last_good"]["seeds"].as_array().map(Vec::len),
+        Some(2),
+        "{line}"
+    );
+    assert_eq!(running.terminate().await.code, 0);
+}
+
+#[tokio::test]
+async fn the_demo_shows_seeds_coming_going_and_unknown_and_ends_by_itself() {
+    let ended = run(&["demo", "--seconds", "5"]).await;
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    for part in [
+        "known: 3 seeds",
+        "known: 4 seeds",
+        "dialled: 4 of 4 answer",
+        "unknown: ",
+        "last good set",
+        "What comes later",
+        "The demo is over",
+    ] {
+        assert!(
+            ended.out.contains(part),
+            "{part}\nis missing in\n{}",
+            ended.out
+        );
+    }
 }

@@ -65,7 +65,7 @@ fn configuration_words(finder: &KubeFinder, planned: &Part) -> String {
                 access_words(access)
             )
         }
-        Part::Dns(_) | Part::Static(_) => words,
+        Part::Dns(_) | Part::Static(_) | Part::File(_) => words,
     }
 }
 

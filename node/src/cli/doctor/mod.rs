@@ -95,6 +95,7 @@ async fn check_part(
         }
         ComposedPart::Dns(finder) => of_any(&**finder, wait).await,
         ComposedPart::Static(finder) => of_any(&**finder, wait).await,
+        ComposedPart::File(finder) => of_any(&**finder, wait).await,
     }
 }
 
