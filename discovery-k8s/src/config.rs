@@ -363,7 +363,10 @@ mod tests {
             assert_eq!(name.parse(), Ok(policy));
             assert_eq!(policy.to_string(), name);
         }
-        assert_eq!("ipv4".parse::<FamilyPolicy>().unwrap_err().field, "families");
+        assert_eq!(
+            "ipv4".parse::<FamilyPolicy>().unwrap_err().field,
+            "families"
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::watch::{Source, run};
 /// Authoritative: under the assumptions K1 and K2 every living process is in its census.
 ///
 /// ```no_run
-/// use discovery_core::{Finder, SeedWatch};
+/// use discovery_core::Finder;
 /// use discovery_k8s::{ApiAccess, KubeFinder, KubeFinderConfig};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -53,7 +53,10 @@ impl GuardLayer {
     /// Takes the next place for a watch request.
     fn watch_at(&self, now: Instant) -> Instant {
         // A moment stays usable whatever panicked while holding it.
-        let mut next = self.next_watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self
+            .next_watch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let at = next.map_or(now, |next| next.max(now));
         *next = Some(at + WATCH_SPACING);
         at

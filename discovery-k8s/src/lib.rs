@@ -6,7 +6,7 @@
 //! census of FORM-3) and reads what the API says of a pod, as facts and never as verdicts.
 //!
 //! ```no_run
-//! use discovery_core::{Finder, SeedWatch};
+//! use discovery_core::Finder;
 //! use discovery_k8s::{ApiAccess, KubeFinder, KubeFinderConfig};
 //!
 //! #[tokio::main]

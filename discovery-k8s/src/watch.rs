@@ -166,16 +166,14 @@ impl Watch {
                 Some(listed) = &mut audit => {
                     audit = None.into();
                     is_auditing = false;
+                    stream.retries_soon = false;
                     audit_at = Instant::now() + jittered(self.source.config.audit_interval);
                     match listed {
                         Ok((listed, version)) => {
                             missed = self.on_audit(listed, version, client).await;
                             None
                         }
-                        Err(error) => {
-                            stream.retries_soon = false;
-                            self.on_failed_listing(error)
-                        }
+                        Err(error) => self.on_failed_listing(error),
                     }
                 }
                 () = sleep_until(audit_at), if !is_auditing => {
@@ -335,6 +333,7 @@ impl Watch {
             // kube lists anew by itself; nothing is unknown in between.
             watcher::Error::WatchError(status) if status.code == 410 => {
                 self.source.counters.watch_restart();
+                self.pace.pause().await;
                 return None;
             }
             watcher::Error::WatchError(status) => {

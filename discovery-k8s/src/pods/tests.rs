@@ -107,7 +107,10 @@ fn a_sidecar_is_never_taken_for_our_container() {
         error.to_string(),
         "pod web-0 has the containers node, mesh; set `container` to the one that runs the node"
     );
-    assert_eq!(read_pod(&two_containers(), Some("gone")).unwrap_err(), error);
+    assert_eq!(
+        read_pod(&two_containers(), Some("gone")).unwrap_err(),
+        error
+    );
     let ours = read_pod(&two_containers(), Some("node")).unwrap();
     assert_eq!(ours.container, ContainerState::Terminated(ENDED_AS_READ));
     assert!(!ours.all_containers_terminated, "the sidecar still runs");
