@@ -155,14 +155,19 @@ impl Cluster {
 
     /// Ends the API server's process, as a restart of it does: it is asked to, goes on serving what
     /// watches it has, and is killed after 5 s. Then every connection to it is broken.
+    ///
+    /// The scheduler is ended first: it would end by itself, and count as broken, once it cannot
+    /// renew its lease.
     pub(crate) fn stop_apiserver(&self) -> anyhow::Result<()> {
+        self.stop_part(Part::Scheduler)?;
         self.stop_part(Part::ApiServer)
     }
 
-    /// Starts the API server anew and waits until it answers.
+    /// Starts the API server anew, waits until it answers, and starts what was ended with it.
     pub(crate) fn start_apiserver(&self) -> anyhow::Result<()> {
         self.start_part(Part::ApiServer)?;
-        self.wait_for_api()
+        self.wait_for_api()?;
+        self.start_part(Part::Scheduler)
     }
 
     pub(crate) fn start_part(&self, part: Part) -> anyhow::Result<()> {
