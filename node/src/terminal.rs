@@ -2,8 +2,11 @@
 //! terminal, the wall clock, signals and logs.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use jiff::Timestamp;
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +33,24 @@ pub(crate) fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Waits until whoever reads standard output has gone; for ever where that cannot be told, as with
+/// a file.
+///
+/// # Cancel safety
+///
+/// Dropping the future changes nothing.
+pub(crate) async fn reader_gone() {
+    // Unchecked: the checked way would make the very pipe that we write to non-blocking.
+    let out = io::stdout().as_fd().try_clone_to_owned();
+    let gone = match out.and_then(Sender::from_owned_fd_unchecked) {
+        Ok(out) => out.ready(Interest::ERROR).await.is_ok(),
+        Err(_) => false,
+    };
+    if !gone {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Writes to standard error; whoever has closed that does not want to hear.

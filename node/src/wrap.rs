@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn lines_to_be_copied_keep_their_breaks() {
-        let text = "grant it:\nrules:\n- {verbs: [\"list\"], and: \"much more than fits a line\"}";
-        let expected = "  remedy  grant it:\n          rules:\n          - {verbs: [\"list\"], and: \
-                        \"much more than fits a line\"}\n";
+        let text = "grant it:\nrules:\n- {verbs: [\"list\"], and: \"more than fits a line\"}";
+        let expected = "  remedy  grant it:\n          rules:\n          \
+                        - {verbs: [\"list\"], and: \"more than fits a line\"}\n";
         assert_eq!(titled("remedy", text, 2, 40), expected);
     }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Args;
@@ -22,9 +23,12 @@ use crate::wrap::wrapped;
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
     /// How long it lasts
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = SECONDS)]
+    seconds: i64,
 }
+
+/// How long the demo may be asked to last.
+const SECONDS: RangeInclusive<i64> = 1..=600;
 
 const INTRODUCTION: &str = "\
 This shows a finder at work, on this machine alone. A few listeners on 127.0.0.1 stand for the \
@@ -82,7 +86,7 @@ pub(super) async fn run(args: &DemoArgs, stop: &mut Stop) -> Result<u8, Failure>
     let mut stage = Stage::new().await.map_err(system)?;
     let introduction = wrapped(INTRODUCTION, terminal::width()).join("\n");
     terminal::say(&format!("{introduction}\n\n"))?;
-    let step_time = Duration::from_secs(args.seconds) / u32::from(STEPS);
+    let step_time = Duration::from_secs(args.seconds.unsigned_abs()) / u32::from(STEPS);
     let start = Instant::now();
     for (number, step) in (1..).zip(Step::ALL) {
         stage.act(step).await.map_err(system)?;

@@ -18,8 +18,9 @@ pub(super) const JSON_HELP: &str = "\
 With --json each report is one line on standard output, one JSON object:
   at_us          when it was printed, microseconds since 1970 (UTC)
   state          known | empty | unknown
-  seeds          the seeds known now; [] while empty or unknown. Each has name, addresses, pod_uid,
-                 zone, host_node, hostname, ready, serving, terminating; null: the finder cannot tell
+  seeds          the seeds known now; [] while empty or unknown. Each has name, addresses,
+                 pod_uid, zone, host_node, hostname, ready, serving, terminating; null where the
+                 finder cannot tell
   last_good      while unknown: {age_ms, seeds}, the last set that the source confirmed; else null
   gaps           what a known set had to do without, each as in error
   error          while unknown: {cause, detail, remedy}; else null

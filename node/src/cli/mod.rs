@@ -47,8 +47,9 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-const LOG_HELP: &str = "What to log to standard error: error, warn, info, debug, trace, or a filter \
-                        such as discovery_k8s=debug [env: DISCOVERY_LOG, else RUST_LOG]";
+const LOG_HELP: &str = "\
+What to log to standard error: error, warn, info, debug, trace, or a filter such as \
+discovery_k8s=debug [env: DISCOVERY_LOG, else RUST_LOG]";
 
 const EXAMPLES: &str = "\
 Examples:

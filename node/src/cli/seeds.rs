@@ -1,5 +1,6 @@
 //! `seeds`: asks the finder once, or follows it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
@@ -81,12 +82,14 @@ async fn follow(
         Some(ticks) => ticks.tick().await,
         None => std::future::pending().await,
     };
+    let mut unread = pin!(terminal::reader_gone());
     loop {
         // No limit: a watch is followed until somebody ends it.
         tokio::select! {
             report = watch.changed() => show(args, &report, &mut shown)?,
             _ = tick() => terminal::complain(&stats_line(&composed.parts, terminal::now())),
             _ = stop.asked() => return Ok(exit::DONE),
+            () = &mut unread => return Ok(exit::DONE),
         }
     }
 }

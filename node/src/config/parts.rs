@@ -50,13 +50,13 @@ pub(super) fn kubernetes_parts(
     let mut parts = Vec::new();
     for text in services {
         let (service, namespace, namespace_from) = place(&text, reader, surroundings);
-        let Some(namespace) = namespace else {
+        if namespace.is_none() {
             let remedy = "give --namespace NAME, or POD_NAMESPACE from the downward API";
             reader.fault(NAMESPACE, None, remedy);
-            continue;
-        };
+        }
         let mut config = template.clone();
-        config.namespace = namespace;
+        // A stand-in that is never used, so that the rest is checked all the same.
+        config.namespace = namespace.unwrap_or_else(|| "default".to_owned());
         config.service = service;
         if let Err(error) = config.check() {
             for fault in &error.faults {
@@ -145,6 +145,15 @@ fn access(reader: &mut Reader<'_>, surroundings: &Surroundings) -> ApiAccess {
             }
         }
     }
+    for key in [KUBECONFIG, CONTEXT] {
+        if let Some(value) = reader
+            .text(key)
+            .filter(|_| reader.layers.get(API_URL).is_some())
+        {
+            let remedy = "it contradicts --api-url; give one way to reach the API server";
+            reader.fault(key, Some(&value), remedy);
+        }
+    }
     let Some(url) = url else {
         return if path.is_some() || context.is_some() || !surroundings.is_in_a_pod() {
             ApiAccess::Kubeconfig { path, context }
@@ -152,12 +161,6 @@ fn access(reader: &mut Reader<'_>, surroundings: &Surroundings) -> ApiAccess {
             ApiAccess::InCluster
         };
     };
-    for key in [KUBECONFIG, CONTEXT] {
-        if let Some(value) = reader.text(key) {
-            let remedy = "it contradicts --api-url; give one way to reach the API server";
-            reader.fault(key, Some(&value), remedy);
-        }
-    }
     let mut endpoint = ApiEndpoint::new(url);
     let [token, ca] = files.map(|key| reader.one(key, not_empty).map(PathBuf::from));
     endpoint.token_file = token;

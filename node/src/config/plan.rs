@@ -173,7 +173,7 @@ fn reject_what_no_finder_uses(reader: &mut Reader<'_>, kinds: &[Kind], port: Opt
         let unused = owner.filter(|kind| !kinds.contains(kind));
         if let Some(kind) = unused.filter(|_| given.origin.layer() >= chosen_in) {
             let remedy = format!(
-                "the finder {} that it belongs to is not chosen; add it to the finders or drop this",
+                "the finder {} that it belongs to is not chosen; choose it too, or drop this",
                 kind.name()
             );
             reader.fault(key, given.values.first().map(String::as_str), &remedy);

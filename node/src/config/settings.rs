@@ -127,8 +127,8 @@ pub const SETTINGS: &[Setting] = &[
         PORT,
         "port",
         "NAME|NUMBER",
-        "The port to knock at: a port's name (kubernetes: resolved in each slice; dns: SRV records) \
-         or a number (dns: A and AAAA records; static, file: for entries without a port)",
+        "The port to knock at: a port's name (kubernetes: resolved in each slice; dns: SRV \
+         records) or a number (dns: A and AAAA records; static, file: for entries without a port)",
         "ring",
         r#""ring""#,
     ),

@@ -101,6 +101,16 @@ impl Running {
         }
     }
 
+    /// Stops to read it, as `head` does, and waits until it has noticed.
+    pub(crate) async fn stop_reading(mut self) -> i32 {
+        drop(self.lines);
+        let status = timeout(LIMIT, self.child.wait()).await;
+        let status = status
+            .expect("the program ends in time")
+            .expect("it can be waited for");
+        status.code().expect("the program ends by itself")
+    }
+
     /// Ends it by SIGTERM.
     pub(crate) async fn terminate(self) -> Ended {
         let id = self.child.id().expect("it still runs").to_string();

@@ -67,6 +67,13 @@ async fn a_watch_writes_each_line_at_once_and_ends_by_sigterm_with_0() {
 }
 
 #[tokio::test]
+async fn a_watch_that_nobody_reads_ends_although_nothing_changes() {
+    let mut running = Running::start(&["seeds", "--watch", "--seed", "127.0.0.1:1"]);
+    running.line().await;
+    assert_eq!(running.stop_reading().await, 0);
+}
+
+#[tokio::test]
 async fn several_finders_are_one_and_a_part_that_does_not_know_is_told() {
     let path = file("seeds-of-two", "127.0.0.1:1 # the first\n127.0.0.1:2\n");
     let path = path.to_str().expect("the path is text");

@@ -95,7 +95,7 @@ impl Checks {
             let title = format!("{}  {:CHECK_WIDTH$}", check.verdict.word(), check.topic);
             out.push_str(&titled(&title, &check.found, 2, width));
             if let Some(remedy) = &check.remedy {
-                out.push_str(&titled("-> ", remedy, REMEDY_INDENT, width));
+                out.push_str(&titled("->", remedy, REMEDY_INDENT, width));
             }
         }
         out
