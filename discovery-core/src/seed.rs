@@ -1,6 +1,7 @@
 //! Seeds: addresses where a newcomer may knock, and what a finder knows of who is there.
 //! Which of them to dial, and when, is the protocol's business.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -127,8 +128,11 @@ impl SeedSet {
     pub fn new(seeds: impl IntoIterator<Item = Seed>) -> Self {
         let mut all: Vec<Seed> = seeds.into_iter().collect();
         all.sort_unstable();
-        let mut seen = std::collections::BTreeSet::new();
-        all.retain(|seed| seen.insert(seed.identity()));
+        let twice = listed_twice(&all);
+        if !twice.is_empty() {
+            let mut places = 0..;
+            all.retain(|_| !places.next().is_some_and(|place| twice.contains(&place)));
+        }
         Self(all.into())
     }
 
@@ -146,6 +150,24 @@ impl SeedSet {
     pub fn iter(&self) -> std::slice::Iter<'_, Seed> {
         self.0.iter()
     }
+}
+
+/// The places of seeds whose process stands at an earlier place as well.
+fn listed_twice(seeds: &[Seed]) -> BTreeSet<usize> {
+    // Borrowed keys, sorted: sets are made at every event of a finder, mostly without repetition.
+    let mut keys: Vec<_> = seeds
+        .iter()
+        .enumerate()
+        .map(|(place, seed)| match &seed.pod_uid {
+            Some(uid) => ((Some(uid), None), place),
+            None => ((None, Some(seed.address())), place),
+        })
+        .collect();
+    keys.sort_unstable();
+    keys.windows(2)
+        .filter(|pair| pair[0].0 == pair[1].0)
+        .map(|pair| pair[1].1)
+        .collect()
 }
 
 impl<'a> IntoIterator for &'a SeedSet {

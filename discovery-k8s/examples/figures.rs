@@ -11,7 +11,7 @@
 )]
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use discovery_core::{Finder, SeedSet};
@@ -29,7 +29,7 @@ const WRITES: u32 = 120;
 /// How often the baseline asks.
 const POLL: Duration = Duration::from_secs(1);
 /// How long the idle finder is watched doing nothing.
-const IDLE: Duration = Duration::from_secs(180);
+const IDLE: Duration = Duration::from_mins(3);
 /// Folds that are timed.
 const FOLDS: usize = 2000;
 /// Longest wait for one finder to learn of one write.
@@ -120,16 +120,16 @@ fn time_folds() -> Result<(Vec<Duration>, Vec<Duration>), Failure> {
     Ok((read, fold))
 }
 
-async fn client(kubeconfig: &PathBuf) -> Result<kube::Client, Failure> {
+async fn client(kubeconfig: &Path) -> Result<kube::Client, Failure> {
     let file = Kubeconfig::read_from(kubeconfig)?;
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
     Ok(kube::Client::try_from(config)?)
 }
 
-fn finder(namespace: &str, service: &str, kubeconfig: &PathBuf) -> Result<KubeFinder, Failure> {
+fn finder(namespace: &str, service: &str, kubeconfig: &Path) -> Result<KubeFinder, Failure> {
     let config = KubeFinderConfig::new(namespace, service);
     let access = ApiAccess::Kubeconfig {
-        path: Some(kubeconfig.clone()),
+        path: Some(kubeconfig.to_owned()),
         context: None,
     };
     Ok(KubeFinder::new(config, access)?)
@@ -206,7 +206,7 @@ async fn learned(known: &mut Known, address: &str) -> Result<Instant, Failure> {
 /// Times since the write was sent, since it was acknowledged, and of the baseline.
 type Times = (Vec<Duration>, Vec<Duration>, Vec<Duration>);
 
-async fn time_writes(namespace: &str, kubeconfig: &PathBuf) -> Result<Times, Failure> {
+async fn time_writes(namespace: &str, kubeconfig: &Path) -> Result<Times, Failure> {
     let writer = client(kubeconfig).await?;
     make_service(&writer, namespace, "figures").await?;
     let slices: Api<EndpointSlice> = Api::namespaced(writer, namespace);

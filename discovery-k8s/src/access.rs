@@ -186,10 +186,17 @@ async fn read_small(path: &Path, what: &str) -> Result<Vec<u8>, String> {
 /// kube takes an empty token for an anonymous caller; that would hide a broken mount.
 async fn check_token(path: &Path) -> Result<(), String> {
     let token = read_small(path, "token").await?;
+    let shown = path.display();
     if token.iter().all(u8::is_ascii_whitespace) {
+        return Err(format!("token file {shown} is empty; write a bearer token"));
+    }
+    // kube puts the bytes into a header as they are.
+    if token
+        .iter()
+        .any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control())
+    {
         return Err(format!(
-            "token file {} is empty; write a bearer token",
-            path.display()
+            "token file {shown} holds a space or a line end; write the token alone (printf, not echo)"
         ));
     }
     Ok(())

@@ -34,8 +34,8 @@
 //!
 //! # Reading order
 //!
-//! `config` and `access` say what to look for and where; `slices` and `pods` are pure and say what
-//! objects mean; `watch` follows them, `listing` reads them whole; `finder` joins all of it.
+//! `config` and `access` say what to look for and where; `slices`, `store` and `pods` are pure and say
+//! what objects mean; `watch` follows them, `listing` reads them whole; `finder` joins all of it.
 
 mod access;
 mod access_report;
@@ -53,6 +53,7 @@ mod rbac;
 mod service;
 mod slices;
 mod stats;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod watch;
@@ -73,5 +74,6 @@ pub use finder::KubeFinder;
 pub use pods::{PodError, read_pod};
 pub use rbac::{Rule, role_lines, role_manifest};
 pub use service::ServiceFacts;
-pub use slices::{SLICES_MAX, Slice, SliceError, SliceStore};
+pub use slices::{SLICES_MAX, Slice, SliceError};
 pub use stats::KubeFinderStats;
+pub use store::SliceStore;

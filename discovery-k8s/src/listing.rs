@@ -7,7 +7,8 @@ use kube::api::{Api, ListParams};
 use kube::core::NamespaceResourceScope;
 
 use crate::error::{ApiError, Call};
-use crate::slices::{SLICES_MAX, Slice, SliceError, SliceStore};
+use crate::slices::{SLICES_MAX, Slice, SliceError};
+use crate::store::SliceStore;
 
 /// Objects asked for in one page.
 pub(crate) const PAGE_OBJECTS: u32 = 500;

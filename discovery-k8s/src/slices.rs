@@ -1,16 +1,13 @@
-//! EndpointSlices in, seeds and census entries out. Pure: no client, no clock, no waiting.
-//!
-//! Slices are kept by name and replaced whole, so a set is always the union of what the API holds.
-//! An endpoint may stand in two slices for a moment; it is one process all the same.
+//! One EndpointSlice, read and checked field by field. Pure: no client, no clock, no waiting; what
+//! several slices add up to is `store.rs`'s.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use discovery_core::{NodeName, PodUid, ProcessIdentity, SEEDS_MAX, Seed, SeedCondition, SeedSet};
+use discovery_core::{NodeName, PodUid, SeedCondition};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 
-use crate::config::{FamilyPolicy, KubeFinderConfig, PortChoice};
+use crate::config::PortChoice;
 
 /// Most slices that one Service may have; the controller fills them with 100 endpoints each.
 pub const SLICES_MAX: usize = 1024;
@@ -39,7 +36,7 @@ pub enum SliceError {
         /// The names and numbers that the slices do carry.
         carried: String,
     },
-    /// More than [`SLICES_MAX`] slices or more than [`SEEDS_MAX`] processes.
+    /// More than [`SLICES_MAX`] slices or more than [`SEEDS_MAX`](discovery_core::SEEDS_MAX) processes.
     #[error("{count} {what} are listed; the limit is {limit}")]
     TooMany {
         /// What there is too much of.
@@ -53,32 +50,32 @@ pub enum SliceError {
 
 /// One port of a slice, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct SlicePort {
-    name: String,
+pub(crate) struct SlicePort {
+    pub(crate) name: String,
     /// `None` stands for "any port" in the API.
-    number: Option<u16>,
-    is_tcp: bool,
+    pub(crate) number: Option<u16>,
+    pub(crate) is_tcp: bool,
 }
 
 /// One endpoint with everything that the API says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct SliceEndpoint {
+pub(crate) struct SliceEndpoint {
     /// The first address: the only one whose meaning the API defines.
-    ip: IpAddr,
-    pod: Option<(PodUid, NodeName)>,
-    hostname: Option<Arc<str>>,
-    zone: Option<Arc<str>>,
-    host_node: Option<Arc<str>>,
-    condition: SeedCondition,
+    pub(crate) ip: IpAddr,
+    pub(crate) pod: Option<(PodUid, NodeName)>,
+    pub(crate) hostname: Option<Arc<str>>,
+    pub(crate) zone: Option<Arc<str>>,
+    pub(crate) host_node: Option<Arc<str>>,
+    pub(crate) condition: SeedCondition,
 }
 
 /// One slice, read and checked; it keeps nothing of the object it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    name: String,
-    resource_version: String,
-    ports: Vec<SlicePort>,
-    endpoints: Vec<SliceEndpoint>,
+    pub(crate) name: String,
+    pub(crate) resource_version: String,
+    pub(crate) ports: Vec<SlicePort>,
+    pub(crate) endpoints: Vec<SliceEndpoint>,
 }
 
 fn malformed(
@@ -167,7 +164,7 @@ impl Slice {
     }
 
     /// The port to knock at on this slice's endpoints, if it carries the one that is wanted.
-    fn port(&self, wanted: &PortChoice) -> Option<u16> {
+    pub(crate) fn port(&self, wanted: &PortChoice) -> Option<u16> {
         match wanted {
             PortChoice::Number(number) => Some(*number),
             PortChoice::Named(name) => {
@@ -181,7 +178,7 @@ impl Slice {
     }
 
     /// Its version as a number, to tell which of two slices was written later; 0 if it is none.
-    fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.resource_version.parse().unwrap_or(0)
     }
 }
@@ -243,252 +240,29 @@ impl SliceEndpoint {
         })
     }
 
-    /// Who it is; without a pod it is known by its address alone.
-    fn identity(&self, port: u16) -> ProcessIdentity {
-        match &self.pod {
-            Some((uid, _)) => ProcessIdentity::Pod(uid.clone()),
-            None => ProcessIdentity::Address(SocketAddr::new(self.ip, port)),
+    /// What tells it from other processes, and where it is.
+    pub(crate) fn key(&self, port: u16) -> Key<'_> {
+        Key {
+            pod_uid: self.pod.as_ref().map(|(uid, _)| uid.as_str()),
+            address: SocketAddr::new(self.ip, port),
         }
     }
 }
 
-/// Everything known of one process, gathered from all slices that list it.
-#[derive(Debug)]
-struct Process<'a> {
-    v4: Option<(u64, SocketAddr)>,
-    v6: Option<(u64, SocketAddr)>,
-    /// The endpoint that was written last, and when.
-    newest: (u64, &'a SliceEndpoint),
+/// Identifies a process while slices are merged, and sorts all that is said of it together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key<'a> {
+    pub(crate) pod_uid: Option<&'a str>,
+    pub(crate) address: SocketAddr,
 }
 
-impl<'a> Process<'a> {
-    fn add(&mut self, written: u64, endpoint: &'a SliceEndpoint, port: u16) {
-        let family = if endpoint.ip.is_ipv4() {
-            &mut self.v4
-        } else {
-            &mut self.v6
-        };
-        if family.is_none_or(|(before, _)| before <= written) {
-            *family = Some((written, SocketAddr::new(endpoint.ip, port)));
+impl Key<'_> {
+    /// Whether both are one process: the same pod, or without one the same address.
+    pub(crate) fn is_same_process(&self, other: &Self) -> bool {
+        match (self.pod_uid, other.pod_uid) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (None, None) => self.address == other.address,
+            (Some(_), None) | (None, Some(_)) => false,
         }
-        if self.newest.0 <= written {
-            self.newest = (written, endpoint);
-        }
-    }
-
-    /// The addresses that this policy allows, best first.
-    fn addresses(&self, families: FamilyPolicy) -> Vec<SocketAddr> {
-        let v4 = self.v4.map(|(_, address)| address);
-        let v6 = self.v6.map(|(_, address)| address);
-        match families {
-            FamilyPolicy::V4 => v4.into_iter().collect(),
-            FamilyPolicy::V6 => v6.into_iter().collect(),
-            FamilyPolicy::PreferV4 => v4.or(v6).into_iter().collect(),
-            FamilyPolicy::PreferV6 => v6.or(v4).into_iter().collect(),
-            FamilyPolicy::Both => v6.into_iter().chain(v4).collect(),
-        }
-    }
-
-    /// The process as a seed, if the policy leaves it an address.
-    fn seed(&self, families: FamilyPolicy) -> Option<Seed> {
-        let addresses = self.addresses(families);
-        let (first, others) = addresses.split_first()?;
-        let mut seed = others
-            .iter()
-            .fold(Seed::at(*first), |seed, at| seed.and_at(*at));
-        let endpoint = self.newest.1;
-        if let Some((uid, name)) = &endpoint.pod {
-            seed.pod_uid = Some(uid.clone());
-            seed.name = Some(name.clone());
-        }
-        seed.hostname.clone_from(&endpoint.hostname);
-        seed.zone.clone_from(&endpoint.zone);
-        seed.host_node.clone_from(&endpoint.host_node);
-        seed.condition = endpoint.condition;
-        Some(seed)
     }
 }
-
-/// All slices of one Service, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SliceStore {
-    slices: BTreeMap<String, Slice>,
-}
-
-impl SliceStore {
-    /// A store of these slices; of two with one name the later stays.
-    pub fn new(slices: impl IntoIterator<Item = Slice>) -> Self {
-        Self {
-            slices: slices
-                .into_iter()
-                .map(|slice| (slice.name.clone(), slice))
-                .collect(),
-        }
-    }
-
-    /// Adds a slice, or replaces the one of its name.
-    pub fn put(&mut self, slice: Slice) {
-        self.slices.insert(slice.name.clone(), slice);
-    }
-
-    /// Takes a slice away; one that is not there is no fault.
-    pub fn remove(&mut self, name: &str) {
-        self.slices.remove(name);
-    }
-
-    /// Whether it holds no slice at all (a Service with a selector has at least an empty one).
-    pub fn is_empty(&self) -> bool {
-        self.slices.is_empty()
-    }
-
-    /// The slices in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Slice> {
-        self.slices.values()
-    }
-
-    /// Whether this store, which follows a watch, lacks something that a listing at `version` shows:
-    /// whether they differ in a slice of which the watch has told nothing later than the listing.
-    ///
-    /// Slice by slice, since a watch that tells newer things may have swallowed an older one.
-    /// `deleted` holds the slices that the watch told to be deleted, and at which version.
-    pub(crate) fn has_missed(
-        &self,
-        listed: &Self,
-        version: u64,
-        deleted: &BTreeMap<String, u64>,
-    ) -> bool {
-        let is_later = |written: Option<u64>| written.is_some_and(|written| written > version);
-        let lacks = |slice: &Slice| match self.slices.get(&slice.name) {
-            Some(ours) if ours.resource_version == slice.resource_version => false,
-            Some(ours) => !is_later(Some(ours.written())),
-            None => !is_later(deleted.get(&slice.name).copied()),
-        };
-        let outlives = |ours: &Slice| {
-            !listed.slices.contains_key(&ours.name) && !is_later(Some(ours.written()))
-        };
-        listed.iter().any(lacks) || self.iter().any(outlives)
-    }
-
-    /// The seeds that the configuration asks for.
-    ///
-    /// # Errors
-    ///
-    /// [`SliceError::NoPort`] if there are endpoints but none behind the wanted port, and
-    /// [`SliceError::TooMany`]. An empty set is an answer, not an error.
-    pub fn seeds(&self, config: &KubeFinderConfig) -> Result<SeedSet, SliceError> {
-        let processes = self.processes(&config.port)?;
-        let wanted = processes.values().filter(|process| {
-            let condition = process.newest.1.condition;
-            let is_serving = condition.serving != Some(false);
-            let is_terminating = condition.terminating == Some(true);
-            (config.include_not_ready || is_serving)
-                && (config.include_terminating || !is_terminating)
-        });
-        let seeds: Vec<Seed> = wanted
-            .filter_map(|process| process.seed(config.families))
-            .collect();
-        let by_pod: std::collections::BTreeSet<SocketAddr> = seeds
-            .iter()
-            .filter(|seed| seed.pod_uid.is_some())
-            .flat_map(|seed| seed.addresses().iter().copied())
-            .collect();
-        // An entry without a pod at a pod's address adds nothing to dial (a mirrored slice).
-        let is_its_own = |seed: &Seed| seed.pod_uid.is_some() || !by_pod.contains(&seed.address());
-        Ok(seeds.into_iter().filter(is_its_own).collect())
-    }
-
-    /// Every listed process for a census: all families, ready or not, on its way out or not.
-    ///
-    /// An entry without a pod counts as a process of its own even at a pod's address, since a
-    /// census must never hold fewer processes than live (FORM-3).
-    ///
-    /// # Errors
-    ///
-    /// As for [`SliceStore::seeds`].
-    pub fn census_entries(&self, port: &PortChoice) -> Result<Vec<Seed>, SliceError> {
-        let processes = self.processes(port)?;
-        Ok(processes
-            .values()
-            .filter_map(|process| process.seed(FamilyPolicy::Both))
-            .collect())
-    }
-
-    fn processes(
-        &self,
-        wanted: &PortChoice,
-    ) -> Result<BTreeMap<ProcessIdentity, Process<'_>>, SliceError> {
-        self.check_count("slices", self.slices.len(), SLICES_MAX)?;
-        let mut processes: BTreeMap<ProcessIdentity, Process<'_>> = BTreeMap::new();
-        let mut is_anybody_listed = false;
-        let mut is_port_carried = false;
-        for slice in self
-            .slices
-            .values()
-            .filter(|slice| !slice.endpoints.is_empty())
-        {
-            is_anybody_listed = true;
-            let Some(port) = slice.port(wanted) else {
-                continue;
-            };
-            is_port_carried = true;
-            let written = slice.written();
-            for endpoint in &slice.endpoints {
-                processes
-                    .entry(endpoint.identity(port))
-                    .or_insert(Process {
-                        v4: None,
-                        v6: None,
-                        newest: (written, endpoint),
-                    })
-                    .add(written, endpoint, port);
-            }
-        }
-        if is_anybody_listed && !is_port_carried {
-            let wanted = wanted.to_string();
-            return Err(SliceError::NoPort {
-                wanted,
-                carried: self.carried_ports(),
-            });
-        }
-        self.check_count("processes", processes.len(), SEEDS_MAX)?;
-        Ok(processes)
-    }
-
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as what it is: a limit of this store"
-    )]
-    fn check_count(
-        &self,
-        what: &'static str,
-        count: usize,
-        limit: usize,
-    ) -> Result<(), SliceError> {
-        if count > limit {
-            Err(SliceError::TooMany { what, count, limit })
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The ports that the slices carry, for an error message.
-    fn carried_ports(&self) -> String {
-        let ports = self.slices.values().flat_map(|slice| &slice.ports);
-        let words: std::collections::BTreeSet<String> = ports
-            .map(|port| {
-                let number = port
-                    .number
-                    .map_or("any".to_owned(), |number| number.to_string());
-                let protocol = if port.is_tcp { "" } else { " (not TCP)" };
-                format!("'{}' = {number}{protocol}", port.name)
-            })
-            .collect();
-        if words.is_empty() {
-            return "none".to_owned();
-        }
-        words.into_iter().take(16).collect::<Vec<_>>().join(", ")
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -27,8 +27,9 @@ use crate::pace::{Pace, jittered};
 use crate::pods::PodMemory;
 use crate::rbac::Rule;
 use crate::service::service_exists;
-use crate::slices::{SLICES_MAX, Slice, SliceStore};
+use crate::slices::{SLICES_MAX, Slice};
 use crate::stats::Counters;
+use crate::store::SliceStore;
 
 /// How long a watch may take to deliver what an audit has seen already.
 const AUDIT_GRACE: Duration = Duration::from_secs(1);

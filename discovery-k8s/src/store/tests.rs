@@ -1,7 +1,8 @@
 //! Tables for slices: what is a seed, where it is dialled, and what is refused.
 
+use discovery_core::{NodeName, SeedCondition};
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointPort};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::*;
