@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::finder::{FinderError, Provenance};
 use crate::identity::{NodeName, PodUid, ProcessIdentity};
@@ -168,9 +169,9 @@ pub struct PodReading {
     pub last_termination: Option<Termination>,
     /// How often our container was restarted.
     pub restart_count: u32,
-    /// Whether the status lists containers and every one of them has ended.
+    /// Whether the status reports every container of the pod, sidecars included, as ended.
     pub all_containers_terminated: bool,
-    /// Whether the status lists containers and every one of them is reported ready.
+    /// Whether the status reports containers, sidecars included, and every one of them as ready.
     pub all_containers_ready: bool,
     /// The pod's own `Ready` condition, if it has one.
     pub ready: Option<bool>,
@@ -197,6 +198,16 @@ impl PodReading {
     }
 }
 
+/// The last reading of an object that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct LastSeen {
+    /// What it said.
+    pub reading: PodReading,
+    /// How long before the object was found gone that reading was asked for.
+    pub ago: Duration,
+}
+
 /// What the platform says of one pod when asked. A lie of the platform is a lie in these facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -205,11 +216,16 @@ pub enum PodFact {
     /// The object of that uid exists and says this.
     Present(PodReading),
     /// No object of that uid exists: the name is free or another uid has it.
+    ///
+    /// The API says the same of a living pod that is asked for under a wrong name, so this is no
+    /// proof without a last reading under that name.
     Gone {
+        /// The pod that was asked for.
+        asked: PodRef,
         /// The uid that has the name now, if any.
         replaced_by: Option<PodUid>,
         /// What the finder read of the object last, if it ever did.
-        last_seen: Option<Box<PodReading>>,
+        last_seen: Option<Box<LastSeen>>,
     },
     /// The platform could not be asked.
     Unknown(FinderError),

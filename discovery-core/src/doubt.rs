@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::finder::FinderCause;
-use crate::identity::PodUid;
+use crate::identity::{NodeName, PodUid};
+use crate::proof::LAST_SEEN_AGE_MAX;
 use crate::time::{UnixMillis, UnixSeconds};
 
 /// Why the facts do not prove a death: one doubt for each proof that was tried.
@@ -78,6 +80,14 @@ pub enum Doubt {
         /// The uid that was read.
         pod_uid: PodUid,
     },
+    /// The object was asked for under a name that it was not seen under.
+    #[error("its pod was asked for as {asked} but was last seen as {seen}")]
+    AskedByOtherName {
+        /// The name that was asked for.
+        asked: NodeName,
+        /// The name it was seen under.
+        seen: NodeName,
+    },
     /// No ended run of our container is reported.
     #[error("no ended run of its container is reported")]
     NoEndedRun,
@@ -103,6 +113,15 @@ pub enum Doubt {
     /// The object is gone and was never seen, so that a mark on it would have been missed.
     #[error("its pod object is gone but was never seen, so what was on it is unknown")]
     NeverSeen,
+    /// The object was last seen too long before it was found gone, so that a mark may be missed.
+    #[error(
+        "its pod object was last seen {} s before it was found gone, more than {} s",
+        .ago.as_secs(), LAST_SEEN_AGE_MAX.as_secs()
+    )]
+    SeenTooLongAgo {
+        /// How long before.
+        ago: Duration,
+    },
     /// The object was last seen with the mark of a deletion that does not wait for the kubelet.
     #[error("its pod object was last seen disrupted: {reason}")]
     Disrupted {

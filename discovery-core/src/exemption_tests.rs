@@ -162,6 +162,10 @@ fn a_first_run_in_between_is_seen_though_the_count_stays() {
 fn a_pod_that_is_gone_unknown_or_another_is_not_exempt() {
     let pod = waiting(3, None);
     let gone = PodFact::Gone {
+        asked: PodRef {
+            uid: uid("u"),
+            name: NodeName::new("ring-0").unwrap(),
+        },
         replaced_by: None,
         last_seen: None,
     };

@@ -80,8 +80,8 @@ mod formats;
 pub mod testing;
 
 pub use census::{
-    Census, ContainerState, PodFact, PodReading, PodRef, ResourceVersion, ResourceVersionError,
-    Termination,
+    Census, ContainerState, LastSeen, PodFact, PodReading, PodRef, ResourceVersion,
+    ResourceVersionError, Termination,
 };
 pub use change::{ChangeBuilder, ChangeError, TopologyChange};
 pub use diff::TopologyDiff;
@@ -107,7 +107,8 @@ pub use node::{
 };
 pub use order::NodeOrder;
 pub use proof::{
-    Answerer, Asked, DeathFacts, GoneCounts, ProofOfDeath, ProofRule, RunEnded, Timed, prove_death,
+    Answerer, Asked, DeathFacts, GoneCounts, LAST_SEEN_AGE_MAX, ProofOfDeath, ProofRule, RunEnded,
+    Timed, prove_death,
 };
 pub use seed::{SEEDS_MAX, Seed, SeedCondition, SeedSet};
 pub use time::{UnixMillis, UnixSeconds};

@@ -6,9 +6,10 @@
 //! is not shared with another process (`SO_REUSEPORT`) cannot be seen from outside; it is
 //! assumption K3. That our container's status is read, not a sidecar's, is the finder's duty.
 
+mod gone;
+
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::census::{ContainerState, PodFact, PodReading, Termination};
 use crate::doubt::{Doubt, NotProven};
@@ -16,19 +17,27 @@ use crate::identity::{NodeId, PodUid};
 use crate::node::NodeInfo;
 use crate::time::{UnixMillis, UnixSeconds};
 
+pub use gone::LAST_SEEN_AGE_MAX;
+use gone::gone;
+
 /// What an operator lets count as a proof of death (setting `proof`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum ProofRule {
-    /// A successor in the pod, an ended container, and a pod object that is gone, unless it was
-    /// last seen with a mark that a lost machine leaves.
+    /// A successor in the pod, an ended container, and a pod object that is gone, if it was seen
+    /// within [`LAST_SEEN_AGE_MAX`] before and then bore no mark that a lost machine leaves.
+    ///
+    /// Pod garbage collection marks an object and deletes it within milliseconds, so that hardly
+    /// any reading ever shows its mark: such a deletion then counts, as a force deletion does, as
+    /// the operator's word that the process has ended (K2). Who cannot give it sets `kubelet`.
     #[default]
     Object,
     /// As `Object`, but a pod object that is gone counts only if it was last seen with all its
     /// containers ended.
     Kubelet,
-    /// As `Object`, whatever the object looked like last: force deletion is the operator's word.
+    /// As `Object`, whatever the object looked like last and however long ago that was: force
+    /// deletion is the operator's word. It must have been seen once all the same.
     AnyObject,
     /// A successor at the address, and nothing else: for networks without address translation and
     /// virtual addresses.
@@ -85,7 +94,9 @@ pub struct Answerer {
 /// Everything that is known and may bear on one member's death.
 #[derive(Clone, Copy, Debug)]
 pub struct DeathFacts<'a> {
-    /// Who answered at its addresses.
+    /// Who answered at its addresses: of each address the newest answer and no older one.
+    ///
+    /// An older one may name a process that has since made way for the member itself.
     pub answers: &'a [Timed<Answerer>],
     /// The newest read of its pod.
     pub pod: Option<&'a Timed<PodFact>>,
@@ -161,13 +172,14 @@ pub enum GoneCounts {
     AnyObject,
 }
 
-/// The reasons of a `DisruptionTarget` condition whose deletion does not wait for the kubelet.
-const DISRUPTIONS_NO_PROOF: [&str; 2] = ["DeletionByPodGC", "DeletionByTaintManager"];
-
 /// Judges whether a member is dead beyond doubt, under this rule, by these facts (RECOVER-3).
 ///
-/// Under the rule `object` an object that is gone and was never seen proves nothing, which is
-/// stricter than the clause: who never saw the object cannot know that it bore no mark.
+/// Only the newest answer of each address and the newest read of the pod belong into the facts.
+///
+/// An object that is gone proves nothing unless it was seen before, under the name that was asked
+/// for, which is stricter than the clause and holds under `any-object` too: the API denies a pod
+/// of a wrong name or of another namespace in the same words, and a mark on an object that nobody
+/// saw is a mark missed.
 ///
 /// # Errors
 ///
@@ -209,7 +221,7 @@ fn still_answers(member: &NodeInfo, answers: &[Timed<Answerer>]) -> Option<Socke
     answers
         .iter()
         .find(|answer| answer.asked == Asked::AfterLoss && answer.fact.node_id == member.id())
-        .map(|answer| answer.fact.dialled)
+        .map(|answer| canonical(answer.fact.dialled))
 }
 
 /// Proof (i): a successor at the address, in the same pod if one is asked for (K3).
@@ -223,7 +235,7 @@ fn replaced(
         if fact.node_id == member.id() {
             continue;
         }
-        let address = fact.dialled;
+        let address = canonical(fact.dialled);
         if !member.addresses().contains(&address) {
             doubt = Doubt::OtherAddress { address };
         } else if *asked != Asked::AfterLoss {
@@ -242,6 +254,14 @@ fn replaced(
         }
     }
     Err(doubt)
+}
+
+/// An address as members carry theirs: an IPv4 address is never written as an IPv6 one.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(ip) => SocketAddrV6::new(ip, address.port(), 0, 0).into(),
+    }
 }
 
 /// Proof (ii): the container's run that held the member's start has ended, and no other can be it.
@@ -275,7 +295,7 @@ fn terminated(
             };
             continue;
         }
-        let because = run_ended(member, uid, reading, facts.earlier)?;
+        let because = run_ended(member, reading, facts.earlier)?;
         return Ok(ProofOfDeath::Terminated {
             pod_uid: uid.clone(),
             started_at: run.started_at,
@@ -296,7 +316,6 @@ fn surely_holds(run: &Termination, start: UnixMillis) -> bool {
 /// runs (K4, counter-example A7).
 fn run_ended(
     member: &NodeInfo,
-    uid: &PodUid,
     reading: &PodReading,
     earlier: Option<&Timed<PodReading>>,
 ) -> Result<RunEnded, Doubt> {
@@ -320,68 +339,10 @@ fn run_ended(
         | ContainerState::Unreported => false,
     };
     let (from, to) = (earlier.fact.restart_count, reading.restart_count);
-    if read_as_member && was_running && earlier.fact.pod.uid == *uid && to > from {
+    if read_as_member && was_running && earlier.fact.pod == reading.pod && to > from {
         Ok(RunEnded::Restarted { from, to })
     } else {
         Err(Doubt::MayStillRun)
-    }
-}
-
-/// Proof (iii): the pod's object is gone, and the rule lets that count.
-fn gone(
-    rule: ProofRule,
-    uid: &PodUid,
-    pod: Option<&Timed<PodFact>>,
-) -> Result<ProofOfDeath, Doubt> {
-    let (replaced_by, last_seen) = match read_after_loss(pod)? {
-        PodFact::Present(_) => return Err(Doubt::PodExists),
-        PodFact::Unknown(error) => {
-            return Err(Doubt::PodUnknown {
-                cause: error.cause(),
-            });
-        }
-        PodFact::Gone {
-            replaced_by,
-            last_seen,
-        } => (replaced_by, last_seen.as_deref()),
-    };
-    if replaced_by.as_ref() == Some(uid) {
-        return Err(Doubt::PodExists);
-    }
-    let because = match rule {
-        ProofRule::Object => unmarked(uid, last_seen)?,
-        ProofRule::Kubelet => all_terminated(uid, last_seen)?,
-        ProofRule::AnyObject => GoneCounts::AnyObject,
-        ProofRule::Address | ProofRule::Off => return Err(Doubt::RuleOff),
-    };
-    Ok(ProofOfDeath::Gone {
-        pod_uid: uid.clone(),
-        replaced_by: replaced_by.clone(),
-        because,
-    })
-}
-
-fn unmarked(uid: &PodUid, last_seen: Option<&PodReading>) -> Result<GoneCounts, Doubt> {
-    let seen = of_pod(uid, last_seen.ok_or(Doubt::NeverSeen)?)?;
-    if let Some(reason) = &seen.disruption
-        && DISRUPTIONS_NO_PROOF.contains(&&**reason)
-    {
-        return Err(Doubt::Disrupted {
-            reason: Arc::clone(reason),
-        });
-    }
-    if seen.ready == Some(false) && seen.all_containers_ready {
-        return Err(Doubt::MachineLost);
-    }
-    Ok(GoneCounts::Unmarked)
-}
-
-fn all_terminated(uid: &PodUid, last_seen: Option<&PodReading>) -> Result<GoneCounts, Doubt> {
-    let seen = of_pod(uid, last_seen.ok_or(Doubt::NeverSeen)?)?;
-    if seen.all_containers_terminated {
-        Ok(GoneCounts::AllTerminated)
-    } else {
-        Err(Doubt::ContainersNotEnded)
     }
 }
 

@@ -1,17 +1,34 @@
 //! Any facts whatever: a proof is given exactly where the clause, written out once more as plain
 //! conditions, allows one. Small ranges make every field matter often.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::PodRef;
+use crate::census::{LastSeen, PodRef};
 use crate::finder::{FinderCause, FinderError};
 use crate::identity::NodeName;
 use crate::samples::{id, uid};
 
 fn pods() -> impl Strategy<Value = PodUid> {
     prop_oneof![4 => Just("u"), 1 => Just("v")].prop_map(uid)
+}
+
+fn names() -> impl Strategy<Value = NodeName> {
+    prop_oneof![4 => Just("ring-0"), 1 => Just("ring-1")]
+        .prop_map(|name| NodeName::new(name).unwrap())
+}
+
+fn pod_refs() -> impl Strategy<Value = PodRef> {
+    (pods(), names()).prop_map(|(uid, name)| PodRef { uid, name })
+}
+
+fn last_seen() -> impl Strategy<Value = LastSeen> {
+    let ago = prop_oneof![3 => 0u64..=180, 1 => 181u64..400].prop_map(Duration::from_secs);
+    (reading(), ago).prop_map(|(reading, ago)| LastSeen { reading, ago })
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
@@ -64,7 +81,7 @@ fn reading() -> impl Strategy<Value = PodReading> {
         Just("EvictionByEvictionAPI"),
     ]);
     (
-        pods(),
+        pod_refs(),
         container(),
         option::of(termination()),
         0u32..3,
@@ -74,9 +91,8 @@ fn reading() -> impl Strategy<Value = PodReading> {
         any::<bool>(),
     )
         .prop_map(
-            |(uid, container, last, restarts, all, ready, disruption, deleted)| {
-                let name = NodeName::new("ring-0").unwrap();
-                let mut reading = PodReading::new(PodRef { uid, name }, container);
+            |(pod, container, last, restarts, all, ready, disruption, deleted)| {
+                let mut reading = PodReading::new(pod, container);
                 reading.last_termination = last;
                 reading.restart_count = restarts;
                 (
@@ -92,11 +108,15 @@ fn reading() -> impl Strategy<Value = PodReading> {
 }
 
 fn pod_fact() -> impl Strategy<Value = PodFact> {
-    let gone = (option::of(pods()), option::of(reading())).prop_map(|(replaced_by, last_seen)| {
-        PodFact::Gone {
-            replaced_by,
-            last_seen: last_seen.map(Box::new),
-        }
+    let parts = (
+        pod_refs(),
+        option::of(pods()),
+        option::weighted(0.8, last_seen()),
+    );
+    let gone = parts.prop_map(|(asked, replaced_by, last_seen)| PodFact::Gone {
+        asked,
+        replaced_by,
+        last_seen: last_seen.map(Box::new),
     });
     let unknown = FinderError::new(FinderCause::Timeout, "get pod: no answer");
     prop_oneof![
@@ -140,7 +160,7 @@ fn clause_two(member: &NodeInfo, now: &PodReading, earlier: Option<&Timed<PodRea
     );
     let restarted = earlier.is_some_and(|earlier| {
         earlier.asked != Asked::BeforeAdmission
-            && Some(&earlier.fact.pod.uid) == member.pod_uid()
+            && earlier.fact.pod == now.pod
             && earlier.fact.restart_count < now.restart_count
             && matches!(
                 earlier.fact.container,
@@ -156,10 +176,13 @@ fn clause_two(member: &NodeInfo, now: &PodReading, earlier: Option<&Timed<PodRea
 fn clause_three(
     rule: ProofRule,
     member: &NodeInfo,
+    asked: &PodRef,
     replaced_by: Option<&PodUid>,
-    last_seen: Option<&PodReading>,
+    last_seen: Option<&LastSeen>,
 ) -> bool {
-    let seen = last_seen.filter(|seen| Some(&seen.pod.uid) == member.pod_uid());
+    let of_it = last_seen.filter(|seen| seen.reading.pod == *asked);
+    let seen = of_it.filter(|seen| seen.ago <= Duration::from_mins(3));
+    let seen = seen.map(|seen| &seen.reading);
     let marked = |seen: &PodReading| {
         matches!(
             seen.disruption.as_deref(),
@@ -167,10 +190,11 @@ fn clause_three(
         ) || (seen.ready == Some(false) && seen.all_containers_ready)
     };
     replaced_by != member.pod_uid()
+        && Some(&asked.uid) == member.pod_uid()
         && match rule {
             ProofRule::Object => seen.is_some_and(|seen| !marked(seen)),
             ProofRule::Kubelet => seen.is_some_and(|seen| seen.all_containers_terminated),
-            ProofRule::AnyObject => true,
+            ProofRule::AnyObject => of_it.is_some(),
             ProofRule::Address | ProofRule::Off => false,
         }
 }
@@ -190,9 +214,13 @@ fn allowed(rule: ProofRule, member: &NodeInfo, facts: DeathFacts<'_>) -> bool {
                 && match &pod.fact {
                     PodFact::Present(now) => clause_two(member, now, facts.earlier),
                     PodFact::Gone {
+                        asked,
                         replaced_by,
                         last_seen,
-                    } => clause_three(rule, member, replaced_by.as_ref(), last_seen.as_deref()),
+                    } => {
+                        let (by, seen) = (replaced_by.as_ref(), last_seen.as_deref());
+                        clause_three(rule, member, asked, by, seen)
+                    }
                     PodFact::Unknown(_) => false,
                 }
         });

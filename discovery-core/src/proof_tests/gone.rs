@@ -13,10 +13,7 @@ fn an_object_gone_that_was_seen_unmarked_is_a_proof() {
         by_pod(ProofRule::Object, &gone_after(Some(seen_running())), None),
         Ok(gone)
     );
-    let replaced = read(PodFact::Gone {
-        replaced_by: Some(uid("v")),
-        last_seen: Some(Box::new(seen_running())),
-    });
+    let replaced = replaced_by("v", gone_after(Some(seen_running())));
     assert!(matches!(
         by_pod(ProofRule::Object, &replaced, None),
         Ok(ProofOfDeath::Gone {
@@ -60,17 +57,72 @@ fn an_eviction_that_waits_for_the_kubelet_hinders_no_proof() {
 }
 
 #[test]
-fn an_object_never_seen_is_no_proof_but_under_any_object() {
-    for rule in [ProofRule::Object, ProofRule::Kubelet] {
+fn an_object_never_seen_is_no_proof_even_under_any_object() {
+    // A pod of another namespace, or of another name, is denied in the same words.
+    for rule in [ProofRule::Object, ProofRule::Kubelet, ProofRule::AnyObject] {
         doubts(by_pod(rule, &gone_after(None), None), &Doubt::NeverSeen);
+        let taken = replaced_by("v", gone_after(None));
+        doubts(by_pod(rule, &taken, None), &Doubt::NeverSeen);
     }
+}
+
+#[test]
+fn under_any_object_no_mark_and_no_age_hinders() {
+    let mut marked = seen_running();
+    marked.disruption = Some("DeletionByPodGC".into());
+    let long_ago = gone_as("ring-0", Some(marked), Duration::from_hours(1));
     assert!(matches!(
-        by_pod(ProofRule::AnyObject, &gone_after(None), None),
+        by_pod(ProofRule::AnyObject, &long_ago, None),
         Ok(ProofOfDeath::Gone {
             because: GoneCounts::AnyObject,
             ..
         })
     ));
+}
+
+#[test]
+fn a_pod_asked_for_under_another_name_than_it_was_seen_under_is_no_proof() {
+    // The member's own name need not be its pod's: the API denies it, and the pod lives.
+    let mut seen = seen_running();
+    seen.all_containers_terminated = true;
+    let pod = gone_as("member-0", Some(seen), Duration::ZERO);
+    for rule in [ProofRule::Object, ProofRule::Kubelet, ProofRule::AnyObject] {
+        doubts(
+            by_pod(rule, &pod, None),
+            &Doubt::AskedByOtherName {
+                asked: NodeName::new("member-0").unwrap(),
+                seen: NodeName::new("ring-0").unwrap(),
+            },
+        );
+    }
+}
+
+#[test]
+fn a_question_for_another_pod_is_no_proof() {
+    let mut pod = gone_after(Some(seen_running()));
+    if let PodFact::Gone { asked, .. } = &mut pod.fact {
+        asked.uid = uid("v");
+    }
+    doubts(
+        by_pod(ProofRule::AnyObject, &pod, None),
+        &Doubt::ReadOtherPod { pod_uid: uid("v") },
+    );
+}
+
+#[test]
+fn an_object_seen_too_long_before_it_was_gone_is_no_proof() {
+    let mut seen = seen_running();
+    seen.all_containers_terminated = true;
+    for rule in [ProofRule::Object, ProofRule::Kubelet] {
+        let just = gone_as("ring-0", Some(seen.clone()), LAST_SEEN_AGE_MAX);
+        assert!(by_pod(rule, &just, None).is_ok(), "{rule}");
+        let ago = LAST_SEEN_AGE_MAX + Duration::from_millis(1);
+        let too_long = gone_as("ring-0", Some(seen.clone()), ago);
+        doubts(
+            by_pod(rule, &too_long, None),
+            &Doubt::SeenTooLongAgo { ago },
+        );
+    }
 }
 
 #[test]
@@ -110,10 +162,7 @@ fn what_was_last_seen_must_be_the_members_pod() {
 
 #[test]
 fn an_object_gone_and_replaced_by_itself_is_not_gone() {
-    let pod = read(PodFact::Gone {
-        replaced_by: Some(uid("u")),
-        last_seen: Some(Box::new(seen_running())),
-    });
+    let pod = replaced_by("u", gone_after(Some(seen_running())));
     doubts(by_pod(ProofRule::AnyObject, &pod, None), &Doubt::PodExists);
 }
 

@@ -5,8 +5,10 @@ mod gone;
 mod replaced;
 mod terminated;
 
+use std::time::Duration;
+
 use super::*;
-use crate::census::PodRef;
+use crate::census::{LastSeen, PodRef};
 use crate::finder::{FinderCause, FinderError};
 use crate::identity::NodeName;
 use crate::samples::{id, uid};
@@ -106,9 +108,33 @@ fn present(reading: PodReading) -> Timed<PodFact> {
 }
 
 fn gone_after(last_seen: Option<PodReading>) -> Timed<PodFact> {
+    gone_as("ring-0", last_seen, Duration::ZERO)
+}
+
+/// The member's pod is gone, asked for under this name and last seen so long before.
+fn gone_as(name: &str, last_seen: Option<PodReading>, ago: Duration) -> Timed<PodFact> {
     read(PodFact::Gone {
+        asked: PodRef {
+            uid: uid("u"),
+            name: NodeName::new(name).unwrap(),
+        },
         replaced_by: None,
-        last_seen: last_seen.map(Box::new),
+        last_seen: last_seen.map(|reading| Box::new(LastSeen { reading, ago })),
+    })
+}
+
+/// The same fact with the name taken by another uid.
+fn replaced_by(pod_uid: &str, pod: Timed<PodFact>) -> Timed<PodFact> {
+    let PodFact::Gone {
+        asked, last_seen, ..
+    } = pod.fact
+    else {
+        return pod;
+    };
+    read(PodFact::Gone {
+        asked,
+        replaced_by: Some(uid(pod_uid)),
+        last_seen,
     })
 }
 

@@ -23,6 +23,19 @@ fn another_node_id_at_the_address_in_the_same_pod_is_a_proof() {
 }
 
 #[test]
+fn an_ipv4_address_dialled_as_an_ipv6_one_is_the_members() {
+    let mapped = answer("[::ffff:10.0.0.1]:47500", Some("u"), 2);
+    assert_eq!(
+        by_answer(ProofRule::Object, &member(), mapped),
+        Ok(ProofOfDeath::Replaced {
+            address: "10.0.0.1:47500".parse().unwrap(),
+            pod_uid: Some(uid("u")),
+            successor: id(2),
+        })
+    );
+}
+
+#[test]
 fn under_the_rule_address_the_address_alone_is_enough() {
     for (member, pod_uid) in [(member(), Some("v")), (member(), None), (nowhere(), None)] {
         assert_eq!(

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use discovery_core::{
-    ContainerState, Finder, FinderCause, NodeName, PodFact, PodReading, PodRef, PodUid,
+    ContainerState, Finder, FinderCause, LastSeen, NodeName, PodFact, PodReading, PodRef, PodUid,
+    SEEDS_MAX,
 };
 use discovery_k8s::testing::{
-    ContainerScript, Fault, NAMESPACE, On, PodScript, Resource, SERVICE, ScriptedApi, pod, service,
+    ContainerScript, Fault, NAMESPACE, On, PodScript, Resource, SERVICE, ScriptedApi, Verb, pod,
+    service,
 };
 use discovery_k8s::{ApiAccess, ApiEndpoint, KubeFinder};
 use serde_json::json;
@@ -14,6 +16,9 @@ use serde_json::json;
 use crate::scene::{Scene, quick};
 
 const PODS: Resource = Resource::Pods;
+
+/// Longer than any scenario takes.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 fn web(uid: &str) -> PodRef {
     PodRef {
@@ -43,6 +48,20 @@ fn present(fact: PodFact) -> Option<PodReading> {
         PodFact::Present(reading) => Some(reading),
         PodFact::Gone { .. } | PodFact::Unknown(_) => None,
     }
+}
+
+/// What was last seen of a pod that is gone.
+fn last_seen(fact: PodFact) -> LastSeen {
+    let PodFact::Gone { last_seen, .. } = fact else {
+        unreachable!("the pod was deleted: {fact:?}");
+    };
+    *last_seen.expect("a last reading")
+}
+
+/// Waits until the pods were listed twice, so that the answer to the first was remembered.
+async fn remembered(scene: &Scene) {
+    let listed = scene.api.requested(2, Verb::List, PODS);
+    listed.await.expect("a second listing of pods");
 }
 
 #[tokio::test]
@@ -105,11 +124,9 @@ async fn a_pod_that_was_deleted_is_gone_with_what_was_read_of_it_last() {
     api.delete_pod("web-1");
     let fact = finder.pod_fact(&web("uid-1")).await;
 
-    let expected = PodFact::Gone {
-        replaced_by: None,
-        last_seen: Some(Box::new(reading)),
-    };
-    assert_eq!(fact, expected);
+    let seen = last_seen(fact);
+    assert_eq!(seen.reading, reading);
+    assert!(seen.ago < PATIENCE, "{:?}", seen.ago);
 }
 
 #[tokio::test]
@@ -118,6 +135,7 @@ async fn a_name_that_another_uid_has_is_gone_and_replaced() {
     api.put(running("uid-2"));
     let fact = finder.pod_fact(&web("uid-1")).await;
     let expected = PodFact::Gone {
+        asked: web("uid-1"),
         replaced_by: Some(PodUid::new("uid-2").unwrap()),
         last_seen: None,
     };
@@ -132,6 +150,7 @@ async fn a_pod_that_nobody_ever_read_is_gone_without_a_last_reading() {
     let (_api, finder) = unwatched().await;
     let fact = finder.pod_fact(&web("uid-1")).await;
     let expected = PodFact::Gone {
+        asked: web("uid-1"),
         replaced_by: None,
         last_seen: None,
     };
@@ -200,30 +219,164 @@ async fn a_pod_of_several_containers_needs_the_name_of_ours() {
         unreachable!("one of two containers was guessed");
     };
     assert!(error.detail().contains("node, sidecar"), "{error}");
+    assert_eq!(
+        error.cause(),
+        FinderCause::Configuration,
+        "an operator must mend it"
+    );
+}
+
+#[tokio::test]
+async fn a_pod_replaced_by_one_of_other_containers_is_gone_all_the_same() {
+    let (api, finder) = unwatched().await;
+    let second = ContainerScript::running("sidecar", "2026-11-22T10:00:00Z");
+    api.put(running("uid-2").container(second));
+    let fact = finder.pod_fact(&web("uid-1")).await;
+    let expected = PodFact::Gone {
+        asked: web("uid-1"),
+        replaced_by: Some(PodUid::new("uid-2").unwrap()),
+        last_seen: None,
+    };
+    assert_eq!(fact, expected);
+}
+
+/// The API denies a wrong name as it denies a pod that is gone; the pod lives.
+#[tokio::test]
+async fn a_living_pod_asked_for_under_another_name_is_unknown_and_never_gone() {
+    let (api, finder) = unwatched().await;
+    api.put(running("uid-1"));
+    present(finder.pod_fact(&web("uid-1")).await).unwrap();
+    let misnamed = PodRef {
+        name: NodeName::new("member-1").unwrap(),
+        ..web("uid-1")
+    };
+
+    // The name is free, and then another pod's.
+    for _ in 0..2 {
+        let PodFact::Unknown(error) = finder.pod_fact(&misnamed).await else {
+            unreachable!("a wrong name was taken for a fact about the pod");
+        };
+        assert_eq!(error.cause(), FinderCause::Configuration);
+        assert!(
+            error
+                .detail()
+                .contains("pod uid uid-1 was last seen under name web-1"),
+            "{error}"
+        );
+        api.put(pod("member-1", "uid-9").container(ContainerScript::unreported("node")));
+    }
+}
+
+/// The pod of the Service's selector, as it runs.
+fn put_labelled(api: &ScriptedApi, pod: PodScript) {
+    let mut json = pod.json();
+    json["metadata"]["labels"] = json!({"app": SERVICE});
+    api.put_json(PODS, NAMESPACE, "web-1", json);
 }
 
 #[tokio::test]
 async fn an_audit_remembers_the_pods_of_the_service() {
     let api = ScriptedApi::start().await.unwrap();
     api.put(service(SERVICE));
-    let labelled = Resource::Pods;
-    let mut json = running("uid-1").json();
-    json["metadata"]["labels"] = json!({"app": SERVICE});
-    api.put_json(labelled, NAMESPACE, "web-1", json);
+    put_labelled(&api, running("uid-1"));
     let scene = Scene::on(api, quick());
-    scene
-        .api
-        .requested(2, discovery_k8s::testing::Verb::List, PODS)
-        .await
-        .unwrap();
+    remembered(&scene).await;
 
     scene.api.delete_pod("web-1");
     let fact = scene.finder.pod_fact(&web("uid-1")).await;
 
-    let PodFact::Gone { last_seen, .. } = fact else {
-        unreachable!("the pod was deleted: {fact:?}");
-    };
-    assert_eq!(last_seen.unwrap().ready, Some(true));
+    assert_eq!(last_seen(fact).reading.ready, Some(true));
+    let lists = scene.api.requests_of(Verb::List, PODS);
+    assert_eq!(
+        lists[0].query("labelSelector"),
+        Some(format!("app={SERVICE}").as_str())
+    );
+}
+
+#[tokio::test]
+async fn where_the_service_names_no_pods_those_of_the_namespace_are_remembered() {
+    let forbidden = ScriptedApi::start().await.unwrap();
+    forbidden.put(service(SERVICE));
+    forbidden.deny("get", Resource::Services);
+    let without_selector = ScriptedApi::start().await.unwrap();
+    let mut json = service(SERVICE).json();
+    json["spec"]["selector"] = json!({});
+    without_selector.put_json(Resource::Services, NAMESPACE, SERVICE, json);
+    let nowhere = ScriptedApi::start().await.unwrap();
+
+    for api in [forbidden, without_selector, nowhere] {
+        api.put(running("uid-1"));
+        let second = ContainerScript::running("sidecar", "2026-11-22T10:00:00Z");
+        api.put(
+            pod("stranger", "uid-9")
+                .container(second.clone())
+                .container(second),
+        );
+        let scene = Scene::on(api, quick());
+        remembered(&scene).await;
+
+        scene.api.delete_pod("web-1");
+        let fact = scene.finder.pod_fact(&web("uid-1")).await;
+
+        assert_eq!(last_seen(fact).reading.ready, Some(true));
+        let errors = scene.finder.stats().errors;
+        assert_eq!(errors.get(&FinderCause::Forbidden), None);
+        assert_eq!(errors.get(&FinderCause::Configuration), None, "a stranger");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_of_too_many_pods_is_remembered_up_to_the_limit_without_an_error() {
+    let api = ScriptedApi::start().await.unwrap();
+    let (pages, page) = (SEEDS_MAX.div_ceil(500), 500);
+    api.put(running("uid-1"));
+    for number in 0..=pages * page {
+        let stranger = pod(&format!("x-{number}"), &format!("x-{number}"));
+        api.put(stranger.container(ContainerScript::unreported("x")));
+    }
+    let mut config = quick();
+    config.request_deadline = PATIENCE;
+    let scene = Scene::on(api, config);
+    remembered(&scene).await;
+
+    let requests = scene.api.requests();
+    let of_pods = requests.iter().filter(|request| request.resource == PODS);
+    let verbs: Vec<Verb> = of_pods.map(|request| request.verb).collect();
+    let more = verbs[1..].iter().take_while(|verb| **verb != Verb::List);
+    assert_eq!(more.count(), pages - 1, "the last page is not asked for");
+    assert_eq!(
+        scene.finder.stats().errors.get(&FinderCause::TooLarge),
+        None
+    );
+    scene.api.delete_pod("web-1");
+    let fact = scene.finder.pod_fact(&web("uid-1")).await;
+    assert_eq!(
+        last_seen(fact).reading.ready,
+        Some(true),
+        "the first by name"
+    );
+}
+
+#[tokio::test]
+async fn pods_that_cannot_be_read_are_counted_once_a_listing() {
+    let api = ScriptedApi::start().await.unwrap();
+    api.put(service(SERVICE));
+    for name in ["web-1", "web-2", "web-3"] {
+        let mut json = pod(name, name).json();
+        json["metadata"]["labels"] = json!({"app": SERVICE});
+        api.put_json(PODS, NAMESPACE, name, json);
+    }
+    let scene = Scene::on(api, quick());
+    remembered(&scene).await;
+
+    let errors = scene.finder.stats().errors;
+    let lists = scene.api.requests_of(Verb::List, PODS).len() as u64;
+    let counted = errors.get(&FinderCause::Configuration).copied();
+    let counted = counted.unwrap_or_default();
+    assert!(
+        (1..=lists).contains(&counted),
+        "{counted} in {lists} listings"
+    );
 }
 
 #[tokio::test]
