@@ -19,8 +19,8 @@ pub enum Rule {
     GetPods,
     /// List pods: what was last seen of a pod before it was gone.
     ListPods,
-    /// Get this one Service: telling "no Service" from "no endpoints", and the start-up check of
-    /// `publishNotReadyAddresses`.
+    /// Get this one Service: telling "no Service" from "no endpoints", the start-up check of
+    /// `publishNotReadyAddresses`, and which pods to list.
     GetService,
 }
 
@@ -73,7 +73,10 @@ impl Rule {
             Self::WatchEndpointSlices => "changes are noticed at audits only, and reported unknown",
             Self::GetPods => "no listed pod is exempt and no death can be proven by its pod",
             Self::ListPods => "a pod that is gone proves nothing unless it was read just before",
-            Self::GetService => "a Service that does not exist reads like one without endpoints",
+            Self::GetService => {
+                "a Service that does not exist reads like one without endpoints, and each audit \
+                 lists the namespace's pods in place of the Service's"
+            }
         }
     }
 
@@ -141,7 +144,8 @@ rules:
 - apiGroups: [""]
   resources: ["pods"]
   verbs: ["get", "list"]
-# Telling "no Service" from "no endpoints", and checking publishNotReadyAddresses at start.
+# Telling "no Service" from "no endpoints", checking publishNotReadyAddresses at start, and
+# listing no other pods than the Service's.
 - apiGroups: [""]
   resources: ["services"]
   resourceNames: ["{service}"]
