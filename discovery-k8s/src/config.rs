@@ -146,6 +146,9 @@ pub const AUDIT_INTERVAL_MAX: Duration = Duration::from_hours(1);
 /// Longest deadline of one request.
 pub const REQUEST_DEADLINE_MAX: Duration = Duration::from_mins(2);
 
+/// Longest pause between retries: an outage that ended must be noticed before people do.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_mins(5);
+
 /// What to look for and within which limits.
 ///
 /// The names beside the predecessor's (`TcpDiscoveryKubernetesIpFinder`):
@@ -202,7 +205,7 @@ pub struct KubeFinderConfig {
     pub request_deadline: Duration,
     /// Pause before the first retry; doubles up to `retry_pause_max`. Default: 200 ms.
     pub retry_pause: Duration,
-    /// Longest pause between retries. Default: 10 s.
+    /// Longest pause between retries. Default: 10 s; at most [`RETRY_PAUSE_MAX`].
     pub retry_pause_max: Duration,
 }
 
@@ -282,7 +285,13 @@ impl KubeFinderConfig {
                 "retry_pause",
                 self.retry_pause,
                 millisecond,
+                self.retry_pause_max.clamp(millisecond, RETRY_PAUSE_MAX),
+            ),
+            (
+                "retry_pause_max",
                 self.retry_pause_max,
+                millisecond,
+                RETRY_PAUSE_MAX,
             ),
         ];
         let outside = ranges
@@ -355,6 +364,28 @@ mod tests {
                 .contains("watch_timeout = '600s': give 1s to 290s"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn every_duration_has_an_upper_limit() {
+        let mut config = KubeFinderConfig::new("prod", "ring");
+        config.watch_timeout = Duration::MAX;
+        config.audit_interval = Duration::MAX;
+        config.request_deadline = Duration::MAX;
+        config.retry_pause = Duration::MAX;
+        config.retry_pause_max = Duration::MAX;
+        let faults = config.check().unwrap_err().faults;
+        let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
+        let expected = [
+            "watch_timeout",
+            "audit_interval",
+            "request_deadline",
+            "retry_pause",
+            "retry_pause_max",
+        ];
+        assert_eq!(fields, expected);
+        assert_eq!(faults[3].remedy, "give 1ms to 300s");
+        assert_eq!(faults[4].remedy, "give 1ms to 300s");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub use access::{ApiAccess, ApiEndpoint};
 pub use access_report::AccessReport;
 pub use config::{
     AUDIT_INTERVAL_MAX, ConfigError, ConfigFault, FamilyPolicy, KubeFinderConfig, PortChoice,
-    REQUEST_DEADLINE_MAX, WATCH_TIMEOUT_RANGE,
+    REQUEST_DEADLINE_MAX, RETRY_PAUSE_MAX, WATCH_TIMEOUT_RANGE,
 };
 #[cfg(feature = "dns")]
 pub use dns::{
