@@ -21,7 +21,9 @@ pub struct KubeFinderStats {
     pub audits: u64,
     /// Audits that found the watch to have missed something; the stream was then recreated.
     pub divergences: u64,
-    /// How often the client was built anew to read credentials and CA again.
+    /// Clients built in place of one that was given up, to read credentials and CA again. The
+    /// first client of each watch and of the finder's own requests is not counted, nor is an
+    /// attempt whose credentials could not be read.
     pub client_rebuilds: u64,
     /// Events about slices that were folded, those of listings included.
     pub slice_events: u64,
@@ -65,6 +67,7 @@ impl Counters {
         self.numbers().stats.divergences += 1;
     }
 
+    /// A client was built in place of an earlier one.
     pub(crate) fn client_rebuild(&self) {
         self.numbers().stats.client_rebuilds += 1;
     }
