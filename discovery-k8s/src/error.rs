@@ -38,11 +38,14 @@ pub enum ApiError {
         /// The server's words.
         message: String,
     },
-    /// The object or the resource does not exist (404).
+    /// The object does not exist, or the server does not serve such objects (404); it helps to
+    /// create what is missing or to correct the server's URL.
     #[error("{call}: not found (404): {message}")]
     NotFound {
         /// What was asked.
         call: String,
+        /// The permission it was asked by, which tells what was asked for.
+        rule: Rule,
         /// The server's words.
         message: String,
     },
@@ -114,7 +117,8 @@ pub enum ApiError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The credentials or the kubeconfig cannot be read or used.
+    /// The credentials or the kubeconfig cannot be read or used; it helps to mend what is named.
+    /// Nothing of their content is in the message.
     #[error("{call}: {message}")]
     Credentials {
         /// What was asked.
@@ -162,6 +166,14 @@ impl Call {
         ApiError::Timeout {
             call: self.words(),
             limit: self.deadline,
+        }
+    }
+
+    /// The version that it asked from is gone, or its pages were of different versions.
+    pub(crate) fn gone(&self, message: impl Into<String>) -> ApiError {
+        ApiError::Gone {
+            call: self.words(),
+            message: message.into(),
         }
     }
 
@@ -244,8 +256,12 @@ impl Call {
                     message,
                 }
             }
-            404 => ApiError::NotFound { call, message },
-            410 => ApiError::Gone { call, message },
+            404 => ApiError::NotFound {
+                call,
+                rule: self.rule,
+                message,
+            },
+            410 => self.gone(message),
             429 => {
                 let seconds = status
                     .details
@@ -346,17 +362,37 @@ impl ApiError {
         }
     }
 
-    /// Whether fresh credentials or a fresh CA might help, so that the client is worth rebuilding.
+    /// Whether the server or we refused what the client was built from, so that the same request
+    /// may succeed at once with a new client.
+    ///
+    /// Credentials that could not even be read are not worth that: a plugin would run twice.
     pub(crate) fn is_about_credentials(&self) -> bool {
-        match self.cause() {
-            FinderCause::Unauthorised | FinderCause::Tls | FinderCause::Configuration => true,
-            // FinderCause grows in its own crate; any other cause is not about credentials.
-            _ => false,
+        self.needs_new_client() && !matches!(self, Self::Credentials { .. })
+    }
+
+    /// Whether the client is of no more use, so that the next attempt must read the credentials
+    /// and the CA anew.
+    pub(crate) fn needs_new_client(&self) -> bool {
+        match self {
+            Self::Unauthorised { .. } | Self::Tls { .. } | Self::Credentials { .. } => true,
+            Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Gone { .. }
+            | Self::Throttled { .. }
+            | Self::Failed { .. }
+            | Self::Timeout { .. }
+            | Self::Unreachable { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Slices { .. } => false,
         }
     }
 
-    /// What an operator should do, where that is known.
-    fn remedy(&self, config: &KubeFinderConfig) -> Option<String> {
+    /// What an operator should do, where that is known; `None` where the error says it all or
+    /// waiting is all that helps.
+    ///
+    /// The text is for people; several lines where it holds the lines to add to a Role.
+    pub fn remedy(&self, config: &KubeFinderConfig) -> Option<String> {
         match self {
             Self::Unauthorised { .. } => Some(
                 "check that the service account still exists and that its token file is mounted; \
@@ -371,10 +407,7 @@ impl ApiError {
                     config.namespace
                 ))
             }
-            Self::NotFound { .. } => Some(format!(
-                "create Service {} in namespace {}, or correct the names",
-                config.service, config.namespace
-            )),
+            Self::NotFound { rule, .. } => not_found_remedy(*rule, config),
             Self::Tls { .. } => Some(
                 "give the CA that signed the API server's certificate; there is no insecure switch"
                     .to_owned(),
@@ -407,6 +440,29 @@ impl ApiError {
             None => error,
         };
         error.with_source(self)
+    }
+}
+
+/// A list or a watch of objects that do not exist is empty; only a server without the whole
+/// resource answers it with 404.
+fn not_found_remedy(rule: Rule, config: &KubeFinderConfig) -> Option<String> {
+    match rule {
+        Rule::GetService => Some(format!(
+            "create Service {} in namespace {}, or correct the names",
+            config.service, config.namespace
+        )),
+        Rule::ListEndpointSlices | Rule::WatchEndpointSlices | Rule::ListPods => {
+            let group = match rule.api_group() {
+                "" => String::new(),
+                group => format!("{group}/"),
+            };
+            Some(format!(
+                "check the url: the API server, or a proxy before it, does not serve {} of \
+                 {group}v1 there",
+                rule.resource()
+            ))
+        }
+        Rule::GetEndpointSlices | Rule::GetPods => None,
     }
 }
 
@@ -455,6 +511,43 @@ mod tests {
             remedy.contains("resources: [\"endpointslices\"], verbs: [\"watch\"]"),
             "{remedy}"
         );
+    }
+
+    #[test]
+    fn only_a_get_of_the_service_that_is_not_found_asks_to_create_it() {
+        let config = KubeFinderConfig::new("prod", "ring");
+        for (rule, part, creates) in [
+            (Rule::GetService, "Service ring in namespace prod", true),
+            (Rule::ListEndpointSlices, "discovery.k8s.io/v1", false),
+            (Rule::WatchEndpointSlices, "discovery.k8s.io/v1", false),
+            (Rule::ListPods, "pods of v1", false),
+        ] {
+            let call = Call::new(&config, rule, "what was asked for");
+            let remedy = call.failed(&status(404)).remedy(&config).unwrap();
+            assert!(remedy.contains(part), "{rule}: {remedy}");
+            assert_eq!(
+                remedy.contains("create Service"),
+                creates,
+                "{rule}: {remedy}"
+            );
+        }
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_read_need_a_new_client_but_no_second_try_at_once() {
+        let unread = call().bad_credentials("no file");
+        assert!(unread.needs_new_client() && !unread.is_about_credentials());
+        let refused = call().failed(&status(401));
+        assert!(refused.needs_new_client() && refused.is_about_credentials());
+        let forbidden = call().failed(&status(403));
+        assert!(!forbidden.needs_new_client() && !forbidden.is_about_credentials());
+    }
+
+    #[test]
+    fn a_version_that_is_gone_is_told_in_the_words_of_the_whole_call() {
+        let error = call().gone("two versions").to_string();
+        let expected = "watch endpointslices of ring in prod: the version asked from is gone";
+        assert!(error.starts_with(expected), "{error}");
     }
 
     #[test]
