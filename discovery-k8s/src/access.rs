@@ -1,24 +1,28 @@
 //! How the API server is reached: where it is, who we are, and whom we trust. There is no switch
-//! that turns verification off, and a token never travels in the clear.
+//! that turns verification off, and a token never travels in the clear. Reading files is
+//! `access/files.rs`'s and `access/kubeconfig.rs`'s; what may be said of them `access/words.rs`'s.
+
+mod files;
+mod kubeconfig;
+pub(crate) mod words;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kube::client::ClientBuilder;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::config::AuthInfo;
 use kube::{Client, Config};
-use tokio::sync::Notify;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, oneshot};
 
+use self::files::{check_token, read_ca};
 use crate::error::{ApiError, Call, chain_words};
 use crate::guard::GuardLayer;
 use crate::stats::Counters;
 
 /// Where a pod finds its token.
 const POD_TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-
-/// Largest token, CA or kubeconfig file that is read, in bytes.
-const CREDENTIAL_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How the API server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,11 @@ pub enum ApiAccess {
     /// the mounted service account. Both files are read again while running.
     InCluster,
     /// By a kubeconfig file.
+    ///
+    /// A credential plugin (`exec`) runs without terminal and never interactively. Reading all of
+    /// it, the plugin included, takes no longer than `request_deadline`. A plugin whose token
+    /// expires runs again inside a request, which ends at the same deadline; a plugin that hangs
+    /// then is not stopped, and may keep the runtime from shutting down until it ends.
     Kubeconfig {
         /// The file. Default: `$KUBECONFIG`, else `~/.kube/config`.
         path: Option<PathBuf>,
@@ -90,22 +99,29 @@ impl std::fmt::Debug for ApiClient {
     }
 }
 
+/// Credentials that are read at one time, over all finders of a process. A reading that hangs (a
+/// plugin, a network file system) keeps its thread and its place until it returns.
+const READINGS_MAX: usize = 8;
+
+static READINGS: Semaphore = Semaphore::const_new(READINGS_MAX);
+
 impl ApiAccess {
-    /// Reads credentials and CA and builds a client from them; no request is sent.
+    /// Reads credentials and CA and builds a client from them within the call's deadline; no
+    /// request is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Credentials`] names what cannot be used and never its content;
+    /// [`ApiError::Timeout`] if reading took too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the reading, which ends by itself and changes nothing.
     pub(crate) async fn client(
         &self,
         call: &Call,
         counters: &Arc<Counters>,
     ) -> Result<ApiClient, ApiError> {
-        let mut config = self
-            .config()
-            .await
-            .map_err(|message| call.bad_credentials(message))?;
-        check_secured(&config).map_err(|message| call.bad_credentials(message))?;
-        // kube would retry inside one call for up to 1,000 s and hide an outage from us.
-        config.default_retry = false;
-        config.connect_timeout = Some(call.deadline);
-        let builder = ClientBuilder::try_from(config).map_err(|error| call.failed(&error))?;
         let watch_opened = Arc::new(Notify::new());
         let layer = GuardLayer {
             deadline: call.deadline,
@@ -113,16 +129,55 @@ impl ApiAccess {
             watch_opened: Arc::clone(&watch_opened),
             next_watch: Arc::default(),
         };
+        let reading = tokio::time::timeout(call.deadline, self.read(layer)).await;
+        let client = reading
+            .map_err(|_| call.slow_credentials())?
+            .map_err(|message| call.bad_credentials(message))?;
         Ok(ApiClient {
-            client: builder.with_layer(&layer).build(),
+            client,
             watch_opened,
         })
     }
 
-    async fn config(&self) -> Result<Config, String> {
+    /// Everything that reads files or runs a plugin, on a thread of its own: it would block the
+    /// runtime, and on one of the runtime's own threads it would keep a process from ending.
+    async fn read(&self, layer: GuardLayer) -> Result<Client, String> {
+        let place = READINGS.acquire().await;
+        let place = place.map_err(|_| "no more credentials are read".to_owned())?;
+        let (access, runtime) = (self.clone(), Handle::current());
+        let (told, result) = oneshot::channel();
+        let reading = std::thread::Builder::new().name("credentials".to_owned());
+        let reading = reading.spawn(move || {
+            let _inside = runtime.enter();
+            // Nobody listens any more once the deadline has passed.
+            let _ = told.send(access.build(&layer));
+            drop(place);
+        });
+        reading.map_err(|error| format!("no thread can be started to read them: {error}"))?;
+        // kube panics over a token that fits no header; only this thread ends with it.
+        result.await.unwrap_or_else(|_| {
+            let words = "the client cannot take the credentials; check that the token holds no \
+                         line end or other control character";
+            Err(words.to_owned())
+        })
+    }
+
+    fn build(&self, layer: &GuardLayer) -> Result<Client, String> {
+        let mut config = self.config()?;
+        check_secured(&config)?;
+        // kube would retry inside one call for up to 1,000 s and hide an outage from us.
+        config.default_retry = false;
+        config.connect_timeout = Some(layer.deadline);
+        let plugin = kubeconfig::plugin_name(&config.auth_info);
+        let builder = ClientBuilder::try_from(config)
+            .map_err(|error| words::client_words(&error, plugin.as_deref()))?;
+        Ok(builder.with_layer(layer).build())
+    }
+
+    fn config(&self) -> Result<Config, String> {
         match self {
             Self::InCluster => {
-                check_token(Path::new(POD_TOKEN_FILE)).await?;
+                check_token(Path::new(POD_TOKEN_FILE))?;
                 Config::incluster().map_err(|error| {
                     format!(
                         "the pod's service account cannot be used: {}; check that \
@@ -132,15 +187,15 @@ impl ApiAccess {
                 })
             }
             Self::Kubeconfig { path, context } => {
-                kubeconfig(path.as_deref(), context.clone()).await
+                kubeconfig::read(path.as_deref(), context.clone())
             }
-            Self::Endpoint(endpoint) => endpoint.config().await,
+            Self::Endpoint(endpoint) => endpoint.config(),
         }
     }
 }
 
 impl ApiEndpoint {
-    async fn config(&self) -> Result<Config, String> {
+    fn config(&self) -> Result<Config, String> {
         let url = self
             .url
             .parse::<http::Uri>()
@@ -149,12 +204,12 @@ impl ApiEndpoint {
         let url = url.ok_or_else(|| {
             format!(
                 "API server url '{}' is none; give https://host:port",
-                self.url
+                words::url_words(&self.url)
             )
         })?;
         let mut config = Config::new(url);
         if let Some(path) = &self.token_file {
-            check_token(path).await?;
+            check_token(path)?;
             let token_file = Some(path.display().to_string());
             config.auth_info = AuthInfo {
                 token_file,
@@ -162,89 +217,11 @@ impl ApiEndpoint {
             };
         }
         if let Some(path) = &self.ca_file {
-            config.root_cert = Some(read_ca(path).await?);
+            config.root_cert = Some(read_ca(path)?);
             config.root_cert_file = Some(path.clone());
         }
         Ok(config)
     }
-}
-
-/// Reads a whole small file, or says in words why not.
-async fn read_small(path: &Path, what: &str) -> Result<Vec<u8>, String> {
-    let shown = path.display();
-    let wrong = |error: std::io::Error| format!("{what} file {shown} cannot be read: {error}");
-    let metadata = tokio::fs::metadata(path).await.map_err(wrong)?;
-    if metadata.len() > CREDENTIAL_BYTES_MAX {
-        return Err(format!(
-            "{what} file {shown} has {} bytes; the limit is {CREDENTIAL_BYTES_MAX}",
-            metadata.len()
-        ));
-    }
-    tokio::fs::read(path).await.map_err(wrong)
-}
-
-/// kube takes an empty token for an anonymous caller; that would hide a broken mount.
-async fn check_token(path: &Path) -> Result<(), String> {
-    let token = read_small(path, "token").await?;
-    let shown = path.display();
-    if token.iter().all(u8::is_ascii_whitespace) {
-        return Err(format!("token file {shown} is empty; write a bearer token"));
-    }
-    // kube puts the bytes into a header as they are.
-    if token
-        .iter()
-        .any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control())
-    {
-        return Err(format!(
-            "token file {shown} holds a space or a line end; write the token alone (printf, not echo)"
-        ));
-    }
-    Ok(())
-}
-
-/// The certificates of a PEM file, as DER.
-async fn read_ca(path: &Path) -> Result<Vec<Vec<u8>>, String> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-
-    let shown = path.display();
-    let bytes = read_small(path, "CA").await?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let certificates = certificates
-        .map_err(|error| format!("CA file {shown} holds a broken PEM block: {error}"))?;
-    if certificates.is_empty() {
-        return Err(format!(
-            "CA file {shown} holds no certificate; give the CA in PEM form"
-        ));
-    }
-    Ok(certificates
-        .iter()
-        .map(|certificate| certificate.to_vec())
-        .collect())
-}
-
-async fn kubeconfig(path: Option<&Path>, context: Option<String>) -> Result<Config, String> {
-    let (shown, file) = match path {
-        Some(path) => {
-            read_small(path, "kubeconfig").await?;
-            (path.display().to_string(), Kubeconfig::read_from(path))
-        }
-        None => (
-            "$KUBECONFIG or ~/.kube/config".to_owned(),
-            Kubeconfig::read(),
-        ),
-    };
-    let wrong = |error: &(dyn std::error::Error + 'static)| {
-        format!("kubeconfig {shown} cannot be used: {}", chain_words(error))
-    };
-    let file = file.map_err(|error| wrong(&error))?;
-    let options = KubeConfigOptions {
-        context,
-        ..KubeConfigOptions::default()
-    };
-    Config::from_custom_kubeconfig(file, &options)
-        .await
-        .map_err(|error| wrong(&error))
 }
 
 /// Refuses what would send a token to somebody who was not verified.
@@ -255,6 +232,13 @@ fn check_secured(config: &Config) -> Result<(), String> {
         );
     }
     let url = &config.cluster_url;
+    let shown = words::url_words(&url.to_string());
+    if url.authority().is_some_and(|it| it.as_str().contains('@')) {
+        return Err(format!(
+            "API server url '{shown}' carries a user or a password, which are not sent; remove \
+             them and give a token file"
+        ));
+    }
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_loopback =
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
@@ -262,11 +246,11 @@ fn check_secured(config: &Config) -> Result<(), String> {
         Some("https") => Ok(()),
         Some("http") if is_loopback => Ok(()),
         Some("http") => Err(format!(
-            "API server url '{url}' is plain http, which would show the token to everybody on the \
+            "API server url '{shown}' is plain http, which would show the token to everybody on the \
              way; give https, or http to loopback only"
         )),
         _ => Err(format!(
-            "API server url '{url}' has no scheme; give https://host:port"
+            "API server url '{shown}' has no scheme; give https://host:port"
         )),
     }
 }
@@ -302,12 +286,9 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_url_that_is_none_is_named() {
-        let error = ApiEndpoint::new("10.96.0.1:6443/x y")
-            .config()
-            .await
-            .unwrap_err();
+    #[test]
+    fn a_url_that_is_none_is_named() {
+        let error = ApiEndpoint::new("10.96.0.1:6443/x y").config().unwrap_err();
         assert!(error.contains("'10.96.0.1:6443/x y'"), "{error}");
     }
 }

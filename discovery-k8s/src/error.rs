@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use discovery_core::{FinderCause, FinderError};
 use http_body_util::LengthLimitError;
+use kube::client::AuthError;
 
+use crate::access::words::{auth_words, client_words};
 use crate::config::KubeFinderConfig;
 use crate::guard::GuardError;
 use crate::rbac::{Rule, role_lines};
@@ -169,6 +171,14 @@ impl Call {
         }
     }
 
+    /// Reading the credentials for the call took longer than its deadline.
+    pub(crate) fn slow_credentials(&self) -> ApiError {
+        ApiError::Timeout {
+            call: format!("reading the credentials to {}", self.words()),
+            limit: self.deadline,
+        }
+    }
+
     /// The version that it asked from is gone, or its pages were of different versions.
     pub(crate) fn gone(&self, message: impl Into<String>) -> ApiError {
         ApiError::Gone {
@@ -225,6 +235,10 @@ impl Call {
                 limit: crate::guard::ANSWER_BYTES_MAX,
             };
         }
+        // Libraries quote what they could not use, so credentials have words of their own.
+        if let Some(error) = find::<AuthError>(error) {
+            return self.bad_credentials(auth_words(error, None));
+        }
         let message = chain_words(error);
         if find::<rustls::Error>(error).is_some() {
             return ApiError::Tls { call, message };
@@ -233,8 +247,12 @@ impl Call {
             kube::Error::SerdeError(_)
             | kube::Error::FromUtf8(_)
             | kube::Error::LinesCodecMaxLineLengthExceeded => ApiError::Malformed { call, message },
-            kube::Error::Auth(_) | kube::Error::InferConfig(_) | kube::Error::RustlsTls(_) => {
-                ApiError::Credentials { call, message }
+            kube::Error::InferConfig(_)
+            | kube::Error::InferKubeconfig(_)
+            | kube::Error::RustlsTls(_)
+            | kube::Error::ProxyProtocolDisabled { .. }
+            | kube::Error::ProxyProtocolUnsupported { .. } => {
+                self.bad_credentials(client_words(error, None))
             }
             // kube's own enum grows; what is left is about the connection.
             _ => ApiError::Unreachable { call, message },
@@ -548,6 +566,27 @@ mod tests {
         let error = call().gone("two versions").to_string();
         let expected = "watch endpointslices of ring in prod: the version asked from is gone";
         assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn a_plugin_that_fails_while_a_token_is_renewed_is_named_by_its_exit_status_only() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let out = std::process::Output {
+            status: std::process::ExitStatus::from_raw(3 << 8),
+            stdout: b"SECRET".to_vec(),
+            stderr: b"SECRET".to_vec(),
+        };
+        let error = AuthError::AuthExecRun {
+            cmd: "TOKEN=\"SECRET\" plugin --secret=SECRET".to_owned(),
+            out: Box::new(out),
+        };
+        let error = call().failed(&kube::Error::Service(Box::new(error)));
+        assert_eq!(error.cause(), FinderCause::Configuration);
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.contains("exit status: 3") && !shown.contains("SECRET"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod census;
+mod credentials;
 mod listed;
 mod pod_facts;
 mod scene;
