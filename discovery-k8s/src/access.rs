@@ -9,6 +9,7 @@ pub(crate) mod words;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::client::ClientBuilder;
 use kube::config::AuthInfo;
@@ -99,6 +100,10 @@ impl std::fmt::Debug for ApiClient {
     }
 }
 
+/// Shortest limit for reading credentials and CA and building a client of them: work for the
+/// processor, which a pod may have little of, so that a short `request_deadline` is not for it.
+const CREDENTIALS_TIME_MIN: Duration = Duration::from_secs(5);
+
 /// Credentials that are read at one time, over all finders of a process. A reading that hangs (a
 /// plugin, a network file system) keeps its thread and its place until it returns.
 const READINGS_MAX: usize = 8;
@@ -106,8 +111,8 @@ const READINGS_MAX: usize = 8;
 static READINGS: Semaphore = Semaphore::const_new(READINGS_MAX);
 
 impl ApiAccess {
-    /// Reads credentials and CA and builds a client from them within the call's deadline; no
-    /// request is sent.
+    /// Reads credentials and CA and builds a client from them within the call's deadline, or
+    /// [`CREDENTIALS_TIME_MIN`] if that is longer; no request is sent.
     ///
     /// # Errors
     ///
@@ -127,11 +132,12 @@ impl ApiAccess {
             deadline: call.deadline,
             counters: Arc::clone(counters),
             watch_opened: Arc::clone(&watch_opened),
-            next_watch: Arc::default(),
+            last_watch: Arc::default(),
         };
-        let reading = tokio::time::timeout(call.deadline, self.read(layer)).await;
+        let limit = call.deadline.max(CREDENTIALS_TIME_MIN);
+        let reading = tokio::time::timeout(limit, self.read(layer)).await;
         let client = reading
-            .map_err(|_| call.slow_credentials())?
+            .map_err(|_| call.slow_credentials(limit))?
             .map_err(|message| call.bad_credentials(message))?;
         Ok(ApiClient {
             client,

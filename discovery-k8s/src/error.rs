@@ -172,10 +172,10 @@ impl Call {
     }
 
     /// Reading the credentials for the call took longer than its deadline.
-    pub(crate) fn slow_credentials(&self) -> ApiError {
+    pub(crate) fn slow_credentials(&self, limit: Duration) -> ApiError {
         ApiError::Timeout {
             call: format!("reading the credentials to {}", self.words()),
-            limit: self.deadline,
+            limit,
         }
     }
 

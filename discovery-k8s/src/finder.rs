@@ -114,11 +114,10 @@ impl KubeFinder {
             return Ok(client.clone());
         }
         let call = self.source.slices_call(Rule::ListEndpointSlices);
-        let client = self
-            .source
-            .access
-            .client(&call, &self.source.counters)
-            .await?;
+        let client = self.source.access.client(&call, &self.source.counters);
+        let client = client
+            .await
+            .inspect_err(|error| self.source.counters.error(error.cause()))?;
         Ok(kept.insert(client).clone())
     }
 
@@ -126,9 +125,9 @@ impl KubeFinder {
     async fn noted<T>(&self, result: Result<T, ApiError>) -> Result<T, ApiError> {
         if let Err(error) = &result {
             self.source.counters.error(error.cause());
-            if error.is_about_credentials() {
+            // Where there was none, its credentials could not be read: nothing is built anew.
+            if error.needs_new_client() && self.client.lock().await.take().is_some() {
                 self.source.counters.client_rebuild();
-                *self.client.lock().await = None;
             }
         }
         result

@@ -24,9 +24,12 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest single event of a watch, in bytes: an object may have 1.5 MiB where it is stored.
 pub(crate) const WATCH_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Shortest time between the beginnings of two watch requests of one client. kube renews a watch at
-/// once when it ends, so a server that ends each at once would be asked without pause.
-const WATCH_SPACING: Duration = Duration::from_millis(100);
+/// Shortest and longest time between the beginnings of two watch requests of one client. kube renews
+/// a watch at once when it ends, so a server that ends each at once would be asked without pause.
+const WATCH_SPACING: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A watch that is renewed sooner after it began doubles the time until the next.
+const WATCH_BRIEF: Duration = Duration::from_millis(500);
 
 /// Why the guard gave a request up.
 #[derive(Debug, thiserror::Error)]
@@ -45,20 +48,26 @@ pub(crate) struct GuardLayer {
     pub(crate) deadline: Duration,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watch_opened: Arc<Notify>,
-    /// When the next watch request may begin.
-    pub(crate) next_watch: Arc<Mutex<Option<Instant>>>,
+    /// When the last watch request began, and how long the next has to keep away from it.
+    pub(crate) last_watch: Arc<Mutex<Option<(Instant, Duration)>>>,
 }
 
 impl GuardLayer {
-    /// Takes the next place for a watch request.
+    /// When the watch request that is made now may begin.
     fn watch_at(&self, now: Instant) -> Instant {
         // A moment stays usable whatever panicked while holding it.
-        let mut next = self
-            .next_watch
+        let mut last = self
+            .last_watch
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let at = next.map_or(now, |next| next.max(now));
-        *next = Some(at + WATCH_SPACING);
+        let (at, spacing) = match *last {
+            Some((began, spacing)) if now < began + WATCH_BRIEF => {
+                (began + spacing, (spacing * 2).min(WATCH_SPACING.1))
+            }
+            Some(_) | None => (now, WATCH_SPACING.0),
+        };
+        let at = at.max(now);
+        *last = Some((at, spacing));
         at
     }
 }
@@ -203,19 +212,29 @@ mod tests {
     }
 
     #[test]
-    fn watch_requests_are_spaced_and_the_first_waits_for_nothing() {
+    fn watches_that_end_at_once_are_renewed_ever_more_slowly() {
         let layer = GuardLayer {
             deadline: Duration::from_secs(1),
             counters: Arc::default(),
             watch_opened: Arc::default(),
-            next_watch: Arc::default(),
+            last_watch: Arc::default(),
         };
         #[expect(clippy::disallowed_methods, reason = "any moment will do")]
-        let now = Instant::from_std(std::time::Instant::now());
-        assert_eq!(layer.watch_at(now), now);
-        assert_eq!(layer.watch_at(now), now + WATCH_SPACING);
-        let later = now + 5 * WATCH_SPACING;
-        assert_eq!(layer.watch_at(later), later);
+        let start = Instant::from_std(std::time::Instant::now());
+        let mut at = start;
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let next = layer.watch_at(at);
+            pauses.push((next - at).as_millis());
+            at = next;
+        }
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        let lasting = at + WATCH_BRIEF;
+        assert_eq!(
+            layer.watch_at(lasting),
+            lasting,
+            "one that lasted is renewed at once"
+        );
     }
 
     #[tokio::test]

@@ -42,8 +42,10 @@ mod access_report;
 mod config;
 #[cfg(feature = "dns")]
 mod dns;
+mod errand;
 mod error;
 mod finder;
+mod follow;
 mod guard;
 mod listing;
 mod memory;

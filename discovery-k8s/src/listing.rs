@@ -79,10 +79,7 @@ where
         // A continuation that was read at another version is not the same listing.
         if version.is_some_and(|version| version != read_at) {
             let message = format!("a page was read at version {read_at}, the first at another");
-            return Err(ApiError::Gone {
-                call: call.what.clone(),
-                message,
-            });
+            return Err(call.gone(message));
         }
         version = Some(read_at);
         objects.extend(page.items);

@@ -106,6 +106,16 @@ impl SliceStore {
         self.slices.remove(name);
     }
 
+    /// How many slices it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.slices.len()
+    }
+
+    /// The highest version of any slice, as a number; 0 if there is none.
+    pub(crate) fn newest_version(&self) -> u64 {
+        self.slices.values().map(Slice::written).max().unwrap_or(0)
+    }
+
     /// Whether it holds no slice at all (a Service with a selector has at least an empty one).
     pub fn is_empty(&self) -> bool {
         self.slices.is_empty()

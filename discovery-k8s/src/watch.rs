@@ -5,38 +5,42 @@
 //! that merely ended is renewed without a word. What was known stays the last good set.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use discovery_core::finders::SeedFeed;
-use discovery_core::{FinderError, ResourceVersion};
-use futures_util::future::{BoxFuture, OptionFuture};
-use futures_util::{FutureExt, Stream, StreamExt};
+use discovery_core::{FinderError, ResourceVersion, SeedSet};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::Api;
 use kube::runtime::watcher::{self, Event};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::access::{ApiAccess, ApiClient};
 use crate::config::KubeFinderConfig;
+use crate::errand::Errand;
 use crate::error::{ApiError, Call};
-use crate::listing::{PAGE_OBJECTS, list_slices};
-use crate::memory::remember_pods;
+use crate::follow::Follow;
+use crate::listing::list_slices;
+use crate::memory::{locked, remember_pods};
 use crate::pace::{Pace, jittered};
 use crate::pods::PodMemory;
 use crate::rbac::Rule;
 use crate::service::service_exists;
-use crate::slices::{SLICES_MAX, Slice};
+use crate::slices::{SLICES_MAX, Slice, SliceError};
 use crate::stats::Counters;
 use crate::store::SliceStore;
 
 /// How long a watch may take to deliver what an audit has seen already.
 const AUDIT_GRACE: Duration = Duration::from_secs(1);
 
-/// Failures to start the watch after which the stream is recreated: kube would go on asking from
-/// the same version for ever.
-const WATCH_START_FAILURES_MAX: u32 = 3;
+/// Failures to watch in a row after which the stream is recreated, since kube would go on asking
+/// from the same version for ever, and after which a version that is gone counts as trouble.
+const WATCH_FAILURES_MAX: u32 = 3;
+
+/// Shortest time between two listings of pods, however many new ones appear.
+const REMEMBER_SPACING: Duration = Duration::from_secs(5);
 
 /// What an audit listed that the watch has not delivered so far.
 struct Missed {
@@ -48,8 +52,6 @@ struct Missed {
 
 /// What an audit listed.
 type Audit = Result<(SliceStore, ResourceVersion), ApiError>;
-
-type SliceStream = Pin<Box<dyn Stream<Item = watcher::Result<Event<EndpointSlice>>> + Send>>;
 
 /// What every watch of a finder shares.
 #[derive(Clone, Debug)]
@@ -90,30 +92,20 @@ enum Ended {
 
 /// Runs until its watch is dropped; no error ends it.
 pub(crate) async fn run(source: Source, feed: SeedFeed) {
-    let mut watch = Watch {
-        pace: Pace::new(source.config.retry_pause, source.config.retry_pause_max),
-        audit_pace: Pace::new(source.config.retry_pause, source.config.retry_pause_max),
-        source,
-        feed,
-        store: SliceStore::default(),
-        deleted: BTreeMap::new(),
-        is_listed: false,
-        list_trouble: None,
-        follow_trouble: None,
-        start_failures: 0,
-    };
+    let mut watch = Watch::new(source, feed);
+    let mut is_first = true;
     loop {
         let call = watch.source.slices_call(Rule::ListEndpointSlices);
-        match watch
-            .source
-            .access
-            .client(&call, &watch.source.counters)
-            .await
-        {
-            Ok(client) => watch.run_client(&client).await,
+        let source = watch.source.clone();
+        match source.access.client(&call, &source.counters).await {
+            Ok(client) => {
+                if !std::mem::take(&mut is_first) {
+                    source.counters.client_rebuild();
+                }
+                watch.run_client(&client).await;
+            }
             Err(error) => watch.trouble(Rule::ListEndpointSlices, error),
         }
-        watch.source.counters.client_rebuild();
         watch.pace.pause().await;
     }
 }
@@ -125,18 +117,51 @@ struct Watch {
     store: SliceStore,
     /// The slices that the stream told to be deleted since the last audit, and at which version.
     deleted: BTreeMap<String, u64>,
+    /// The highest version that the stream or an audit has shown since the stream's last listing.
+    newest: u64,
+    /// `newest` when the audit under way began: a consistent listing can show nothing older.
+    audit_floor: u64,
+    missed: Option<Missed>,
     /// Whether the store holds a whole listing, so that it may be published.
     is_listed: bool,
     list_trouble: Option<FinderError>,
     follow_trouble: Option<FinderError>,
-    start_failures: u32,
+    failures: u32,
     /// Between attempts of the stream or the client.
     pace: Pace,
     /// Between audits while a listing is what is missing.
     audit_pace: Pace,
+    audit: Errand<Audit>,
+    /// Listing the pods, so that there is a last reading of those that go.
+    memory: Errand<()>,
+    remembered_at: Option<Instant>,
 }
 
 impl Watch {
+    fn new(source: Source, feed: SeedFeed) -> Self {
+        let config = Arc::clone(&source.config);
+        let pace = Pace::new(config.retry_pause, config.retry_pause_max);
+        let first = Instant::now() + jittered(config.audit_interval);
+        Self {
+            source,
+            feed,
+            store: SliceStore::default(),
+            deleted: BTreeMap::new(),
+            newest: 0,
+            audit_floor: 0,
+            missed: None,
+            is_listed: false,
+            list_trouble: None,
+            follow_trouble: None,
+            failures: 0,
+            audit_pace: pace.clone(),
+            pace,
+            audit: Errand::at(first),
+            memory: Errand::at(first),
+            remembered_at: None,
+        }
+    }
+
     /// Follows streams of one client until its credentials are refused.
     async fn run_client(&mut self, client: &ApiClient) {
         loop {
@@ -153,167 +178,167 @@ impl Watch {
     /// Follows one stream of kube's until it is of no more use.
     async fn run_stream(&mut self, client: &ApiClient) -> Ended {
         let mut stream = Follow::new(&self.source, client);
-        let mut audit: OptionFuture<BoxFuture<'static, Audit>> = None.into();
-        let mut audit_at = Instant::now() + jittered(self.source.config.audit_interval);
-        let mut is_auditing = false;
-        let mut missed: Option<Missed> = None;
+        self.missed = None;
         loop {
-            let grace_over = missed
-                .as_ref()
-                .map_or_else(Instant::now, |missed| missed.until);
+            let grace_over = self.missed.as_ref().map(|missed| missed.until);
             let ended = tokio::select! {
                 event = stream.next() => self.on_event(&mut stream, event, client).await,
-                () = client.watch_opened.notified() => { self.on_watch_opened(&mut stream); None }
-                Some(listed) = &mut audit => {
-                    audit = None.into();
-                    is_auditing = false;
-                    stream.retries_soon = false;
-                    audit_at = Instant::now() + jittered(self.source.config.audit_interval);
-                    match listed {
-                        Ok((listed, version)) => {
-                            missed = self.on_audit(listed, version, client).await;
-                            None
-                        }
-                        Err(error) => self.on_failed_listing(error),
-                    }
-                }
-                () = sleep_until(audit_at), if !is_auditing => {
-                    audit = Some(self.start_audit(client)).into();
-                    is_auditing = true;
+                () = client.watch_opened.notified() => {
+                    self.on_watch_opened(&mut stream);
                     None
                 }
-                () = sleep_until(grace_over), if missed.is_some() => {
-                    missed.take().and_then(|missed| self.on_grace_over(&missed))
+                listed = self.audit.next() => match listed {
+                    None => {
+                        self.start_audit(client);
+                        None
+                    }
+                    Some(listed) => self.on_audit_done(listed, client).await,
+                },
+                done = self.memory.next() => {
+                    self.on_memory(done, client);
+                    None
+                }
+                () = sleep_until(grace_over.unwrap_or_else(Instant::now)), if grace_over.is_some() => {
+                    self.on_grace_over()
                 }
             };
-            if let Some(pause) = self.next_audit_in(&mut stream) {
-                audit_at = audit_at.min(Instant::now() + pause);
-            }
             if let Some(ended) = ended {
                 return ended;
             }
         }
     }
 
-    /// How soon an audit is due, if sooner than at its interval: after a resumed watch at once, and
-    /// while a listing is what is missing at the pace of retries.
-    fn next_audit_in(&mut self, stream: &mut Follow) -> Option<Duration> {
-        if std::mem::take(&mut stream.wants_audit) {
-            return Some(Duration::ZERO);
-        }
-        let is_due = self.is_listed && self.list_trouble.is_some() && !stream.retries_soon;
-        stream.retries_soon = self.list_trouble.is_some();
-        is_due.then(|| self.audit_pace.next())
-    }
-
-    fn start_audit(&self, client: &ApiClient) -> BoxFuture<'static, Audit> {
+    fn start_audit(&mut self, client: &ApiClient) {
+        self.audit_floor = self.newest;
         let (source, client) = (self.source.clone(), client.clone());
-        async move {
+        let audit: BoxFuture<'static, Audit> = async move {
             let call = source.slices_call(Rule::ListEndpointSlices);
-            let (api, labels) = (source.slices(&client), source.labels());
-            let slices = list_slices(&api, &labels, &call);
-            let (slices, ()) = tokio::join!(slices, remember_pods(&source, &client));
-            slices
+            list_slices(&source.slices(&client), &source.labels(), &call).await
         }
-        .boxed()
+        .boxed();
+        self.audit.start(audit);
     }
 
-    /// One item of the stream; `None` from it means that a listing hung.
+    /// Lists the pods when that is due, and arranges for the next time when it is done.
+    fn on_memory(&mut self, done: Option<()>, client: &ApiClient) {
+        let now = Instant::now();
+        if done.is_some() {
+            let interval = jittered(self.source.config.audit_interval);
+            self.memory.again_at(now + interval);
+            return;
+        }
+        self.remembered_at = Some(now);
+        let (source, client) = (self.source.clone(), client.clone());
+        let listing = async move { remember_pods(&source, &client).await }.boxed();
+        self.memory.start(listing);
+    }
+
+    /// One item of the stream; `None` in its place means that a listing hung.
     async fn on_event(
         &mut self,
         stream: &mut Follow,
         event: Option<watcher::Result<Event<EndpointSlice>>>,
         client: &ApiClient,
     ) -> Option<Ended> {
-        match event {
-            None => {
-                let error = self
-                    .source
-                    .slices_call(Rule::ListEndpointSlices)
-                    .timed_out();
+        let folded = match event {
+            Some(Err(error)) => return self.on_stream_error(stream, error).await,
+            Some(Ok(event)) => self.fold(stream, event),
+            None => Err(self.listing_call().timed_out()),
+        };
+        match folded {
+            Ok(true) => self.publish(client).await,
+            Ok(false) => {}
+            Err(error) => {
                 self.trouble(Rule::ListEndpointSlices, error);
-                Some(Ended::Stream)
+                return Some(Ended::Stream);
             }
-            Some(Ok(event)) => match self.fold(stream, event) {
-                Ok(true) => {
-                    self.publish(client).await;
-                    None
-                }
-                Ok(false) => None,
-                Err(error) => {
-                    self.trouble(Rule::ListEndpointSlices, error);
-                    Some(Ended::Stream)
-                }
-            },
-            Some(Err(error)) => self.on_stream_error(stream, error).await,
         }
+        None
     }
 
     /// Folds one event; true if the store then holds something to publish.
     fn fold(&mut self, stream: &mut Follow, event: Event<EndpointSlice>) -> Result<bool, ApiError> {
-        let read = |object: &EndpointSlice| {
-            let call = self.source.slices_call(Rule::ListEndpointSlices);
-            Slice::read(object).map_err(|error| call.bad_slices(error))
-        };
         match event {
             Event::Init => {
                 stream.listing = Some(SliceStore::default());
                 return Ok(false);
             }
             Event::InitApply(object) => {
-                let slice = read(&object)?;
-                self.source.counters.slice_event();
-                if let Some(listing) = &mut stream.listing {
-                    listing.put(slice);
-                }
-                return Ok(false);
+                let slice = self.read(&object)?;
+                let listing = stream.listing.get_or_insert_default();
+                listing.put(slice);
+                let count = listing.len();
+                return self.check_count(count).map(|()| false);
             }
             Event::InitDone => {
                 self.store = stream.listing.take().unwrap_or_default();
+                stream.is_listed = true;
+                self.newest = self.store.newest_version();
                 self.deleted.clear();
+                self.missed = None;
                 self.is_listed = true;
                 self.list_trouble = None;
             }
             Event::Apply(object) => {
-                let slice = read(&object)?;
-                self.source.counters.slice_event();
+                let slice = self.read(&object)?;
+                self.newest = self.newest.max(slice.written());
                 self.deleted.remove(slice.name());
                 self.store.put(slice);
+                self.check_count(self.store.len())?;
+                self.on_delivery();
             }
             Event::Delete(object) => {
-                let version = object
-                    .metadata
-                    .resource_version
-                    .as_deref()
-                    .unwrap_or_default();
-                let version = version.parse().unwrap_or(0);
                 self.source.counters.slice_event();
-                let name = object.metadata.name.as_deref().unwrap_or_default();
-                self.store.remove(name);
+                let version = object.metadata.resource_version.unwrap_or_default();
+                let version = version.parse().unwrap_or(0);
+                self.newest = self.newest.max(version);
+                let name = object.metadata.name.unwrap_or_default();
+                self.store.remove(&name);
                 if self.deleted.len() >= SLICES_MAX {
                     // What is forgotten can only make an audit list once more than it had to.
                     self.deleted.pop_first();
                 }
-                self.deleted.insert(name.to_owned(), version);
+                self.deleted.insert(name, version);
+                self.on_delivery();
             }
-        }
-        if stream.listing.is_none() {
-            self.pace.reset();
         }
         Ok(true)
     }
 
+    fn listing_call(&self) -> Call {
+        self.source.slices_call(Rule::ListEndpointSlices)
+    }
+
+    fn read(&self, object: &EndpointSlice) -> Result<Slice, ApiError> {
+        self.source.counters.slice_event();
+        Slice::read(object).map_err(|error| self.listing_call().bad_slices(error))
+    }
+
+    fn check_count(&self, count: usize) -> Result<(), ApiError> {
+        if count <= SLICES_MAX {
+            return Ok(());
+        }
+        Err(self.listing_call().bad_slices(SliceError::TooMany {
+            what: "slices",
+            count,
+            limit: SLICES_MAX,
+        }))
+    }
+
+    /// The watch does its work: whatever failed before it is over.
+    fn on_delivery(&mut self) {
+        self.pace.reset();
+        self.failures = 0;
+    }
+
     /// A watch request was answered: what the stream last delivered is the state of now.
     fn on_watch_opened(&mut self, stream: &mut Follow) {
-        if stream.is_opened {
+        if stream.on_opened() {
             self.source.counters.watch_restart();
         }
-        stream.is_opened = true;
-        self.start_failures = 0;
-        self.pace.reset();
         if self.follow_trouble.take().is_some() {
             // Nothing tells when a resumed watch has caught up; a listing does.
-            stream.wants_audit = true;
+            self.audit.want_by(Instant::now());
         }
     }
 
@@ -322,116 +347,128 @@ impl Watch {
         stream: &mut Follow,
         error: watcher::Error,
     ) -> Option<Ended> {
-        let listing = self.source.slices_call(Rule::ListEndpointSlices);
         let watching = self.source.slices_call(Rule::WatchEndpointSlices);
-        let (rule, error) = match error {
+        if stream.has_lasted() {
+            self.on_delivery();
+        }
+        match error {
             watcher::Error::InitialListFailed(error) => {
-                (Rule::ListEndpointSlices, listing.failed(&error))
+                let error = self.listing_call().failed(&error);
+                self.on_refused_request(Rule::ListEndpointSlices, error)
+                    .await
             }
             watcher::Error::WatchStartFailed(error) => {
-                (Rule::WatchEndpointSlices, watching.failed(&error))
-            }
-            // kube lists anew by itself; nothing is unknown in between.
-            watcher::Error::WatchError(status) if status.code == 410 => {
-                self.source.counters.watch_restart();
-                self.pace.pause().await;
-                return None;
+                self.on_failed_watch(watching.failed(&error)).await
             }
             watcher::Error::WatchError(status) => {
-                (Rule::WatchEndpointSlices, watching.refused(&status))
+                self.on_failed_watch(watching.refused(&status)).await
             }
             watcher::Error::WatchFailed(error) => match watching.failed(&error) {
                 // The connection broke. kube resumes it; should that fail, it will be heard of.
                 ApiError::Unreachable { .. } => {
-                    stream.wants_audit = true;
-                    return None;
+                    let is_early = !stream.has_lasted();
+                    let pause = if is_early {
+                        self.pace.next()
+                    } else {
+                        Duration::ZERO
+                    };
+                    sleep(pause).await;
+                    self.audit.want_by(Instant::now());
+                    None
                 }
                 // An event was lost with it, so the stream no longer knows the state.
                 error => {
                     self.trouble(Rule::WatchEndpointSlices, error);
-                    return Some(Ended::Stream);
+                    Some(Ended::Stream)
                 }
             },
             watcher::Error::NoResourceVersion => {
                 let error = watching.malformed("an event without metadata.resourceVersion");
                 self.trouble(Rule::WatchEndpointSlices, error);
-                return Some(Ended::Stream);
+                Some(Ended::Stream)
             }
-        };
-        self.on_refused_request(rule, error).await
+        }
+    }
+
+    /// A watch was refused or ended by the server with an error: see whether the stream may go on.
+    async fn on_failed_watch(&mut self, error: ApiError) -> Option<Ended> {
+        self.failures += 1;
+        let is_often = self.failures >= WATCH_FAILURES_MAX;
+        if matches!(error, ApiError::Gone { .. }) && !is_often {
+            // An old version is forgotten now and then; a fresh listing mends it.
+            self.source.counters.error(error.cause());
+            return Some(Ended::Stream);
+        }
+        let ended = self
+            .on_refused_request(Rule::WatchEndpointSlices, error)
+            .await;
+        ended.or(is_often.then_some(Ended::Stream))
     }
 
     /// A list or watch request failed: wait a little, and see what must be made anew.
     async fn on_refused_request(&mut self, rule: Rule, error: ApiError) -> Option<Ended> {
-        let is_gone = matches!(error, ApiError::Gone { .. });
-        let needs_client = error.is_about_credentials();
-        let retry_after = error.retry_after();
-        if rule == Rule::WatchEndpointSlices {
-            self.start_failures += 1;
-        }
-        if is_gone {
-            self.source.counters.error(error.cause());
-            return Some(Ended::Stream);
-        }
+        let needs_client = error.needs_new_client();
+        let retry_after = error.retry_after().unwrap_or_default();
         self.trouble(rule, error);
         if needs_client {
             return Some(Ended::Client);
         }
-        if self.start_failures >= WATCH_START_FAILURES_MAX {
-            self.start_failures = 0;
-            return Some(Ended::Stream);
-        }
-        self.pace
-            .pause_at_least(retry_after.unwrap_or_default())
-            .await;
+        self.pace.pause_at_least(retry_after).await;
         None
     }
 
-    fn on_failed_listing(&mut self, error: ApiError) -> Option<Ended> {
-        let needs_client = error.is_about_credentials();
-        self.trouble(Rule::ListEndpointSlices, error);
-        needs_client.then_some(Ended::Client)
-    }
-
-    /// An audit was answered; returns what it listed and a moment if the watch seems to lag.
-    async fn on_audit(
-        &mut self,
-        listed: SliceStore,
-        version: ResourceVersion,
-        client: &ApiClient,
-    ) -> Option<Missed> {
+    /// An audit was answered or failed; see whether the watch tells the same.
+    async fn on_audit_done(&mut self, listed: Audit, client: &ApiClient) -> Option<Ended> {
+        let interval = jittered(self.source.config.audit_interval);
+        self.audit.again_at(Instant::now() + interval);
+        let (listed, version) = match listed {
+            Ok((listed, version)) => (listed, version.get()),
+            Err(error) => {
+                let needs_client = error.needs_new_client();
+                self.trouble(Rule::ListEndpointSlices, error);
+                return needs_client.then_some(Ended::Client);
+            }
+        };
         self.source.counters.audit();
         self.list_trouble = None;
         if !self.is_listed {
             return None;
         }
-        let version = version.get();
-        self.deleted.retain(|_, deleted_at| *deleted_at > version);
-        if !self.store.has_missed(&listed, version, &self.deleted) {
-            self.publish(client).await;
-            return None;
+        if version < self.audit_floor {
+            // The store itself went back, as after a restore: nothing that was followed counts.
+            return Some(self.diverged());
         }
-        Some(Missed {
-            listed,
-            version,
-            until: Instant::now() + AUDIT_GRACE,
-        })
+        self.newest = self.newest.max(version);
+        self.deleted.retain(|_, deleted_at| *deleted_at > version);
+        if self.store.has_missed(&listed, version, &self.deleted) {
+            let until = Instant::now() + AUDIT_GRACE;
+            self.missed = Some(Missed {
+                listed,
+                version,
+                until,
+            });
+        } else {
+            self.missed = None;
+            self.publish(client).await;
+        }
+        None
     }
 
     /// The watch had its time to deliver what an audit saw; if it did not, it is frozen.
-    fn on_grace_over(&mut self, missed: &Missed) -> Option<Ended> {
-        if !self
-            .store
-            .has_missed(&missed.listed, missed.version, &self.deleted)
-        {
-            return None;
-        }
+    fn on_grace_over(&mut self) -> Option<Ended> {
+        let missed = self.missed.take()?;
+        let Missed {
+            listed, version, ..
+        } = missed;
+        let is_frozen = self.store.has_missed(&listed, version, &self.deleted);
+        is_frozen.then(|| self.diverged())
+    }
+
+    fn diverged(&self) -> Ended {
         self.source.counters.divergence();
-        tracing::debug!(
-            place = self.source.config.place(),
-            "the watch missed what a listing shows"
-        );
-        Some(Ended::Stream)
+        let place = self.source.config.place();
+        tracing::debug!(place, "the watch missed what a listing shows");
+        Ended::Stream
     }
 
     /// Says what the store holds, if it is whole.
@@ -446,18 +483,31 @@ impl Watch {
                 return;
             }
         }
-        let call = self.source.slices_call(Rule::ListEndpointSlices);
         let seeds = match self.store.seeds(&self.source.config) {
             Ok(seeds) => seeds,
-            Err(error) => return self.trouble(Rule::ListEndpointSlices, call.bad_slices(error)),
+            Err(error) => {
+                let error = self.listing_call().bad_slices(error);
+                return self.trouble(Rule::ListEndpointSlices, error);
+            }
         };
         let now = Instant::now();
         self.source.counters.confirmed(seeds.len(), now);
         self.list_trouble = None;
         self.audit_pace.reset();
+        self.want_memory_of(&seeds, now);
         match &self.follow_trouble {
             None => self.feed.known(seeds, now),
             Some(error) => self.feed.unknown_after(seeds, now, error.clone()),
+        }
+    }
+
+    /// Has the pods listed soon if one of them was never read.
+    fn want_memory_of(&mut self, seeds: &SeedSet, now: Instant) {
+        let memory = locked(&self.source.memory);
+        let mut uids = seeds.iter().filter_map(|seed| seed.pod_uid.as_ref());
+        if uids.any(|uid| !memory.holds(uid)) {
+            let earliest = self.remembered_at.map(|at| at + REMEMBER_SPACING);
+            self.memory.want_by(earliest.map_or(now, |at| at.max(now)));
         }
     }
 
@@ -471,52 +521,8 @@ impl Watch {
             self.follow_trouble = Some(error);
         } else {
             self.list_trouble = Some(error);
-        }
-    }
-}
-
-/// kube's stream with what is known of its state.
-struct Follow {
-    stream: SliceStream,
-    /// The listing that is being delivered, from `Init` to `InitDone`.
-    listing: Option<SliceStore>,
-    /// Whether a watch request was answered, so that silence is no fault.
-    is_opened: bool,
-    /// Whether a listing is wanted now.
-    wants_audit: bool,
-    /// Whether the audit at the pace of retries is arranged already.
-    retries_soon: bool,
-    deadline: Duration,
-}
-
-impl Follow {
-    fn new(source: &Source, client: &ApiClient) -> Self {
-        // Whole seconds are what the API takes; the configuration was checked to be below 295.
-        let seconds = u32::try_from(source.config.watch_timeout.as_secs()).unwrap_or(60);
-        let config = watcher::Config::default()
-            .labels(&source.labels())
-            .timeout(seconds)
-            .page_size(PAGE_OBJECTS);
-        Self {
-            stream: Box::pin(watcher::watcher(source.slices(client), config)),
-            listing: None,
-            is_opened: false,
-            wants_audit: false,
-            retries_soon: false,
-            deadline: source.config.request_deadline,
-        }
-    }
-
-    /// The next item; `None` if a listing did not go on within the deadline.
-    async fn next(&mut self) -> Option<watcher::Result<Event<EndpointSlice>>> {
-        // kube's own idle limit bounds a quiet watch; a quiet listing is bounded by nobody.
-        if self.is_opened && self.listing.is_none() {
-            self.stream.next().await
-        } else {
-            timeout(self.deadline, self.stream.next())
-                .await
-                .ok()
-                .flatten()
+            let pause = self.audit_pace.next();
+            self.audit.want_by(Instant::now() + pause);
         }
     }
 }

@@ -8,6 +8,7 @@ mod census;
 mod credentials;
 mod listed;
 mod pod_facts;
+mod restraint;
 mod scene;
 mod streams;
 mod troubles;
