@@ -266,16 +266,17 @@ fn api_away(stage: &Stage<'_>, observer: &mut Observer) -> anyhow::Result<String
         during.state == "unknown" && during.processes == kept,
         "during the outage the observer held {during:?}"
     );
-    let deadline = Deadline::after(SETTLE_MAX);
+    let back = Deadline::after(SETTLE_MAX);
     while all_sightings(stage, observer)?
         .values()
         .any(|sighting| sighting.state != "known")
     {
         ensure!(
-            deadline.pause(),
+            back.pause(),
             "still unknown long after the API server is back"
         );
     }
+    let known_after = back.elapsed().as_secs();
     let seen = agree(stage, observer)?;
     for (pod, spoken) in spoken {
         let history = stage.history(&pod)?;
@@ -291,7 +292,7 @@ fn api_away(stage: &Stage<'_>, observer: &mut Observer) -> anyhow::Result<String
             "{pod} took silence for emptiness"
         );
     }
-    Ok(seen)
+    Ok(format!("{seen}, known {known_after} s after it was back"))
 }
 
 /// A Service without selector, its slices written by us, watched by an observer of its own.
