@@ -252,8 +252,8 @@ fn check_secured(config: &Config) -> Result<(), String> {
         Some("https") => Ok(()),
         Some("http") if is_loopback => Ok(()),
         Some("http") => Err(format!(
-            "API server url '{shown}' is plain http, which would show the token to everybody on the \
-             way; give https, or http to loopback only"
+            "API server url '{shown}' is plain http, which would show the token to everybody on \
+             the way; give https, or http to loopback only"
         )),
         _ => Err(format!(
             "API server url '{shown}' has no scheme; give https://host:port"

@@ -11,7 +11,7 @@ use crate::access::ApiClient;
 use crate::config::KubeFinderConfig;
 use crate::error::{ApiError, Call};
 use crate::rbac::{Rule, role_lines};
-use crate::watch::Source;
+use crate::source::Source;
 
 /// Which of the finder's permissions the API server says we have.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,8 +17,9 @@ use crate::memory::read_fact;
 use crate::pods::PodMemory;
 use crate::rbac::Rule;
 use crate::service::{ServiceFacts, read_service};
+use crate::source::Source;
 use crate::stats::{Counters, KubeFinderStats};
-use crate::watch::{Source, run};
+use crate::watch::run;
 
 /// Finds the processes behind a Service through its EndpointSlices.
 ///

@@ -1,5 +1,5 @@
-//! kube's stream of slices with what kube does not tell of it: whether a listing hangs, and how long
-//! its watch has lasted. What its events mean is `watch.rs`'s.
+//! kube's stream of slices with what kube does not tell of it: whether a listing hangs, and how
+//! long its watch has lasted. What its events mean is `watch.rs`'s.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::access::ApiClient;
 use crate::listing::PAGE_OBJECTS;
+use crate::source::Source;
 use crate::store::SliceStore;
-use crate::watch::Source;
 
 /// How long a watch must have lasted so that its end is no sign of trouble.
 const LASTING: Duration = Duration::from_secs(5);

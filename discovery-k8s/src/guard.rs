@@ -24,8 +24,8 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest single event of a watch, in bytes: an object may have 1.5 MiB where it is stored.
 pub(crate) const WATCH_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Shortest and longest time between the beginnings of two watch requests of one client. kube renews
-/// a watch at once when it ends, so a server that ends each at once would be asked without pause.
+/// Shortest and longest time between the beginnings of two watch requests of one client. kube
+/// renews a watch at once when it ends, so a server that ends each would be asked without pause.
 const WATCH_SPACING: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// A watch that is renewed sooner after it began doubles the time until the next.

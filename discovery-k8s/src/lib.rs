@@ -34,8 +34,9 @@
 //!
 //! # Reading order
 //!
-//! `config` and `access` say what to look for and where; `slices`, `store` and `pods` are pure and say
-//! what objects mean; `watch` follows them, `listing` reads them whole; `finder` joins all of it.
+//! `config` and `access` say what to look for and where; `slices`, `store` and `pods` are pure and
+//! say what objects mean; `watch` follows them, `listing` reads them whole; `finder` joins all of
+//! it.
 
 mod access;
 mod access_report;
@@ -54,6 +55,7 @@ mod pods;
 mod rbac;
 mod service;
 mod slices;
+mod source;
 mod stats;
 mod store;
 #[cfg(feature = "testing")]

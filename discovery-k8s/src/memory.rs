@@ -15,7 +15,7 @@ use crate::listing::PAGE_OBJECTS;
 use crate::pods::{PODS_REMEMBERED_MAX, PodError, PodMemory, pod_ref, read_pod, version_of};
 use crate::rbac::Rule;
 use crate::service::read_service;
-use crate::watch::Source;
+use crate::source::Source;
 
 pub(crate) fn locked(memory: &Mutex<PodMemory>) -> MutexGuard<'_, PodMemory> {
     // A memory of readings stays usable whatever panicked while holding it.

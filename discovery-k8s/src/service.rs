@@ -9,7 +9,7 @@ use kube::api::Api;
 use crate::access::ApiClient;
 use crate::error::{ApiError, Call};
 use crate::rbac::Rule;
-use crate::watch::Source;
+use crate::source::Source;
 
 /// What a Service says that matters for finding peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

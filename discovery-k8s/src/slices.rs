@@ -36,7 +36,8 @@ pub enum SliceError {
         /// The names and numbers that the slices do carry.
         carried: String,
     },
-    /// More than [`SLICES_MAX`] slices or more than [`SEEDS_MAX`](discovery_core::SEEDS_MAX) processes.
+    /// More than [`SLICES_MAX`] slices, or more processes than
+    /// [`SEEDS_MAX`](discovery_core::SEEDS_MAX).
     #[error("{count} {what} are listed; the limit is {limit}")]
     TooMany {
         /// What there is too much of.

@@ -126,8 +126,8 @@ impl SliceStore {
         self.slices.values()
     }
 
-    /// Whether this store, which follows a watch, lacks something that a listing at `version` shows:
-    /// whether they differ in a slice of which the watch has told nothing later than the listing.
+    /// Whether this store, which follows a watch, lacks something that a listing at `version`
+    /// shows: whether they differ in a slice of which the watch has told nothing later.
     ///
     /// Slice by slice, since a watch that tells newer things may have swallowed an older one.
     /// `deleted` holds the slices that the watch told to be deleted, and at which version.

@@ -5,7 +5,7 @@
 //! that merely ended is renewed without a word. What was known stays the last good set.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use discovery_core::finders::SeedFeed;
@@ -13,23 +13,20 @@ use discovery_core::{FinderError, ResourceVersion, SeedSet};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::Api;
 use kube::runtime::watcher::{self, Event};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::access::{ApiAccess, ApiClient};
-use crate::config::KubeFinderConfig;
+use crate::access::ApiClient;
 use crate::errand::Errand;
 use crate::error::{ApiError, Call};
 use crate::follow::Follow;
 use crate::listing::list_slices;
 use crate::memory::{locked, remember_pods};
 use crate::pace::{Pace, jittered};
-use crate::pods::PodMemory;
 use crate::rbac::Rule;
 use crate::service::service_exists;
 use crate::slices::{SLICES_MAX, Slice, SliceError};
-use crate::stats::Counters;
+use crate::source::Source;
 use crate::store::SliceStore;
 
 /// How long a watch may take to deliver what an audit has seen already.
@@ -52,34 +49,6 @@ struct Missed {
 
 /// What an audit listed.
 type Audit = Result<(SliceStore, ResourceVersion), ApiError>;
-
-/// What every watch of a finder shares.
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) config: Arc<KubeFinderConfig>,
-    pub(crate) access: Arc<ApiAccess>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) memory: Arc<Mutex<PodMemory>>,
-}
-
-impl Source {
-    /// The label that every slice of our Service carries.
-    pub(crate) fn labels(&self) -> String {
-        format!("kubernetes.io/service-name={}", self.config.service)
-    }
-
-    pub(crate) fn slices_call(&self, rule: Rule) -> Call {
-        Call::new(
-            &self.config,
-            rule,
-            format!("endpointslices of Service {}", self.config.service),
-        )
-    }
-
-    pub(crate) fn slices(&self, client: &ApiClient) -> Api<EndpointSlice> {
-        Api::namespaced(client.client.clone(), &self.config.namespace)
-    }
-}
 
 /// Why a stream was given up.
 #[derive(Debug, PartialEq, Eq)]
@@ -198,9 +167,7 @@ impl Watch {
                     self.on_memory(done, client);
                     None
                 }
-                () = sleep_until(grace_over.unwrap_or_else(Instant::now)), if grace_over.is_some() => {
-                    self.on_grace_over()
-                }
+                () = over(grace_over) => self.on_grace_over(),
             };
             if let Some(ended) = ended {
                 return ended;
@@ -524,5 +491,13 @@ impl Watch {
             let pause = self.audit_pace.next();
             self.audit.want_by(Instant::now() + pause);
         }
+    }
+}
+
+/// Waits until this moment; for ever if there is none.
+async fn over(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn check_token(path: &Path) -> Result<(), String> {
         .any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control())
     {
         return Err(format!(
-            "token file {shown} holds a space or a line end; write the token alone (printf, not echo)"
+            "token file {shown} holds a space or a line end; write nothing but the token"
         ));
     }
     Ok(())

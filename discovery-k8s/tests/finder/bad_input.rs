@@ -1,4 +1,4 @@
-//! Input that is wrong: each names the place, the value and what to do, and the last good set stays.
+//! Wrong input: each names the place, the value and what to do, and the last good set stays.
 
 use std::path::Path;
 

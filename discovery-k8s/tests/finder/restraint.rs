@@ -1,5 +1,5 @@
-//! A finder in lasting trouble: it says so, asks ever more seldom, keeps its deadlines, and holds no
-//! more than its limits. The configuration is the default one wherever the pace is what is tested.
+//! A finder in lasting trouble: it says so, asks ever more seldom, keeps its deadlines, and holds
+//! no more than its limits. The configuration is the default one wherever the pace is what is tested.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::scene::{SLICES, Scene, caused, pods_at, quick, unaudited};
 /// How long a finder in trouble is watched.
 const TROUBLED: Duration = Duration::from_secs(12);
 
-/// Requests about slices that it may send meanwhile: attempts after 0.2, 0.4, 0.8 … s, each with a
-/// listing, a watch and an audit.
+/// Requests about slices that it may send meanwhile: attempts after 0.2, 0.4, 0.8 … s, each with
+/// a listing, a watch and an audit.
 const REQUESTS_MAX: usize = 40;
 
 async fn one_slice() -> ScriptedApi {

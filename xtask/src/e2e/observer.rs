@@ -1,4 +1,4 @@
-//! A finder of our own beside the pods: runs through a whole suite and is asked for its newest line.
+//! A finder of our own beside the pods: runs through a whole suite, asked for its newest line.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
