@@ -28,8 +28,9 @@ pub(crate) struct Follow {
     pub(crate) is_listed: bool,
     /// When a listing under way must have gone on.
     listing_by: Instant,
-    /// When the newest watch request began to be answered.
+    /// When the watch that is running began to be answered; none after a failure.
     opened_at: Option<Instant>,
+    was_opened: bool,
     deadline: Duration,
 }
 
@@ -51,6 +52,7 @@ impl Follow {
             is_listed: false,
             listing_by: Instant::now() + deadline,
             opened_at: None,
+            was_opened: false,
             deadline,
         }
     }
@@ -73,12 +75,14 @@ impl Follow {
 
     /// Notes that a watch request began to be answered; true if it is not the stream's first.
     pub(crate) fn on_opened(&mut self) -> bool {
-        self.opened_at.replace(Instant::now()).is_some()
+        self.opened_at = Some(Instant::now());
+        std::mem::replace(&mut self.was_opened, true)
     }
 
-    /// Whether the newest watch lasted long enough for its end to be no sign of trouble.
-    pub(crate) fn has_lasted(&self) -> bool {
-        self.opened_at
-            .is_some_and(|opened_at| opened_at.elapsed() >= LASTING)
+    /// Notes that something failed; true if a watch had lasted long enough until then for that to be
+    /// no sign of lasting trouble. What fails before the next watch is opened is one.
+    pub(crate) fn on_failed(&mut self) -> bool {
+        let opened_at = self.opened_at.take();
+        opened_at.is_some_and(|opened_at| opened_at.elapsed() >= LASTING)
     }
 }

@@ -315,7 +315,8 @@ impl Watch {
         error: watcher::Error,
     ) -> Option<Ended> {
         let watching = self.source.slices_call(Rule::WatchEndpointSlices);
-        if stream.has_lasted() {
+        let has_lasted = stream.on_failed();
+        if has_lasted {
             self.on_delivery();
         }
         match error {
@@ -333,11 +334,10 @@ impl Watch {
             watcher::Error::WatchFailed(error) => match watching.failed(&error) {
                 // The connection broke. kube resumes it; should that fail, it will be heard of.
                 ApiError::Unreachable { .. } => {
-                    let is_early = !stream.has_lasted();
-                    let pause = if is_early {
-                        self.pace.next()
-                    } else {
+                    let pause = if has_lasted {
                         Duration::ZERO
+                    } else {
+                        self.pace.next()
                     };
                     sleep(pause).await;
                     self.audit.want_by(Instant::now());

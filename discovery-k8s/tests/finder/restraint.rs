@@ -61,6 +61,20 @@ async fn lasting_trouble_with_the_watch_is_met_ever_more_seldom() {
 }
 
 #[tokio::test]
+async fn an_outage_after_quiet_times_is_met_ever_more_seldom() {
+    let scene = Scene::of_two(KubeFinderConfig::new(NAMESPACE, SERVICE)).await;
+    // Long enough for the watch to count as one that lasted.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let before = scene.api.request_count();
+    let _outage = scene.api.fault(On::any_request(), Fault::unavailable());
+    scene.api.cut_connections();
+    tokio::time::sleep(TROUBLED).await;
+    let requests = scene.api.request_count() - before;
+    assert!(requests > 2, "it gave up after {requests}");
+    assert!(requests <= REQUESTS_MAX as u64, "{requests} requests");
+}
+
+#[tokio::test]
 async fn a_watch_that_is_gone_for_ever_is_not_kept_quiet() {
     let api = one_slice().await;
     let _gone = api.fault(On::watch(SLICES), Fault::gone());
