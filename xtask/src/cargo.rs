@@ -26,6 +26,13 @@ impl CargoCall {
         }
     }
 
+    /// Builds into this folder.
+    pub(crate) fn with_target(mut self, folder: &Path) -> Self {
+        self.args.push("--target-dir".to_owned());
+        self.args.push(folder.display().to_string());
+        self
+    }
+
     pub(crate) fn with_env(mut self, name: &'static str, value: &'static str) -> Self {
         self.env.push((name, value));
         self

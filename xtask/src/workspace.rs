@@ -14,6 +14,8 @@ use crate::cargo::CargoCall;
 pub(crate) struct Workspace {
     #[serde(rename = "workspace_root")]
     pub(crate) root: PathBuf,
+    #[serde(default, rename = "target_directory")]
+    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 

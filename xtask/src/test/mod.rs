@@ -87,6 +87,7 @@ fn list(workspace: &Workspace) {
         println!("{:<9} {}", step.name(), step.purpose());
         match step.work(workspace) {
             Work::Tidy => println!("          $ cargo xtask tidy"),
+            Work::Apart { call, .. } => println!("          $ {call}"),
             Work::Calls(calls) | Work::Installed { calls, .. } => {
                 for call in calls {
                     println!("          $ {call}");
@@ -106,6 +107,12 @@ fn run_step(step: Step, workspace: &Workspace, in_ci: bool) -> Run {
             Err(error) => Ending::Failed(format!("{error:#}")),
         },
         Work::Calls(calls) => run_calls(&calls, workspace, &mut tests),
+        Work::Apart { call, folder } => {
+            let ending = run_calls(&[call], workspace, &mut tests);
+            // What is left of it is only disk, which `cargo clean` frees as well.
+            let _ = std::fs::remove_dir_all(folder);
+            ending
+        }
         Work::Installed {
             probe,
             install,

@@ -1,5 +1,8 @@
 //! The steps of `cargo xtask test`: what each runs and why. Running them is left to the parent.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 
 use crate::cargo::CargoCall;
@@ -41,6 +44,8 @@ pub(super) enum Work {
         install: &'static str,
         calls: Vec<CargoCall>,
     },
+    /// A call that builds into a folder of its own, which is removed afterwards.
+    Apart { call: CargoCall, folder: PathBuf },
 }
 
 impl Step {
@@ -97,11 +102,19 @@ impl Step {
             ]),
             Self::Package => {
                 let names: Vec<&str> = workspace.libraries().map(|it| it.name.as_str()).collect();
+                // A name of its own for each run: cargo keeps what it unpacked and compiled of a
+                // package by name, version and place, and would take last week's for today's.
+                let chance = RandomState::new().build_hasher().finish();
+                let folder = workspace.target.join(format!("package-{chance:016x}"));
                 // Together, so that they find each other's packages before any is published.
-                one(&format!(
+                let call = CargoCall::new(&format!(
                     "package --locked --allow-dirty --package {}",
                     names.join(" --package ")
-                ))
+                ));
+                Work::Apart {
+                    call: call.with_target(&folder),
+                    folder,
+                }
             }
         }
     }
@@ -151,6 +164,7 @@ mod tests {
     fn calls(step: Step, features: &str) -> Vec<String> {
         match step.work(&workspace(features)) {
             Work::Calls(calls) => calls.iter().map(ToString::to_string).collect(),
+            Work::Apart { call, .. } => vec![call.to_string()],
             Work::Tidy | Work::Installed { .. } => Vec::new(),
         }
     }
