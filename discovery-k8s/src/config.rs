@@ -191,9 +191,10 @@ pub struct KubeFinderConfig {
     pub include_terminating: bool,
     /// The container that runs the protocol, for pod facts. Default: the pod's only container.
     pub container: Option<String>,
-    /// Whether every audit also lists the Service's pods, so that a pod that is gone has a last
-    /// reading. Default: true. Costs two requests an audit; without it a pod that was deleted
-    /// before anybody asked about it is no proof of death under the rule `object`.
+    /// Whether the Service's pods are listed at the start, as often as audits are made and when a
+    /// new one appears, so that a pod that is gone has a last reading. Default: true. Costs two
+    /// requests each time; without it a pod that was deleted before anybody asked about it is no
+    /// proof of death under any rule. An `audit_interval` above 3 min makes such readings too old.
     pub remember_pods: bool,
     /// How long one watch request lasts before it is renewed. Default: 60 s. Must be shorter than
     /// what any balancer on the way allows an idle connection.
