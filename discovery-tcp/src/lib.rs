@@ -1,1 +1,17 @@
-//! Placeholder line until the crate's map is written.
+//! The membership protocol: a passive state machine, and the driver that owns sockets and time.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `config` | what an operator chooses, with defaults |
+//! | `moment` | points on the monotonic scale |
+//! | [`message`] | what nodes say to each other |
+//! | [`ring`] | the state machine: inputs in, outputs out |
+
+mod config;
+mod moment;
+
+pub mod message;
+pub mod ring;
+
+pub use config::{Formation, Merge, Quorum, Recovery, RingConfig, RingConfigError};
+pub use moment::Moment;
