@@ -8,7 +8,7 @@ use crate::identity::{NodeId, NodeName};
 use crate::node::NodeInfo;
 use crate::order::NodeOrder;
 use crate::topology::{MEMBERS_MAX, Member, Topology, TopologyError, TopologyParts};
-use crate::version::{Epoch, Term, TopologyId};
+use crate::version::{ClusterId, Epoch, Term, TopologyId};
 
 /// A batch of joins, leaves and failures that makes the next version of one topology.
 ///
@@ -22,6 +22,10 @@ pub struct TopologyChange {
     pub base: TopologyId,
     /// The epoch it opens, if it is the first decision of a recovery: above that of `base`.
     pub epoch: Option<Epoch>,
+    /// The id of the cluster it opens, if an operator forced the recovery: `base` names the parent,
+    /// and what the parent decides elsewhere is none of this cluster's.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub cluster: Option<ClusterId>,
     /// The joiners, sorted by name, then node id, numbered in that order from the topology's next
     /// order upwards (JOIN).
     pub joins: Vec<(NodeOrder, NodeInfo)>,
@@ -46,6 +50,9 @@ pub enum ChangeError {
     /// It changes nothing.
     #[error("the change holds no join, leave, failure or new epoch")]
     Empty,
+    /// It opens a cluster without opening an epoch.
+    #[error("the change opens a cluster but no epoch; a new cluster needs both")]
+    ClusterWithoutEpoch,
     /// Its epoch is not above the one in force.
     #[error("epoch {epoch} is not above epoch {current}")]
     EpochBehind {
@@ -128,6 +135,7 @@ impl TopologyChange {
         ChangeBuilder {
             topology,
             epoch: None,
+            cluster: None,
             joiners: Vec::new(),
             leaves: Vec::new(),
             failures: Vec::new(),
@@ -154,6 +162,7 @@ impl TopologyChange {
 pub struct ChangeBuilder<'a> {
     topology: &'a Topology,
     epoch: Option<Epoch>,
+    cluster: Option<ClusterId>,
     joiners: Vec<NodeInfo>,
     leaves: Vec<NodeId>,
     failures: Vec<(NodeId, Evidence)>,
@@ -175,6 +184,13 @@ impl ChangeBuilder<'_> {
     /// Adds a member that others removed.
     pub fn fail(mut self, id: NodeId, evidence: Evidence) -> Self {
         self.failures.push((id, evidence));
+        self
+    }
+
+    /// Makes it the first decision of a new cluster that an operator's word splits off; it needs
+    /// an epoch of its own as well.
+    pub fn in_cluster(mut self, cluster: ClusterId) -> Self {
+        self.cluster = Some(cluster);
         self
     }
 
@@ -202,6 +218,7 @@ impl ChangeBuilder<'_> {
         let change = TopologyChange {
             base: self.topology.id(),
             epoch: self.epoch,
+            cluster: self.cluster,
             joins,
             leaves: self.leaves,
             failures: self.failures,
@@ -250,7 +267,7 @@ impl Topology {
             return Err(ChangeError::NoVoterLeft);
         }
         let topology = Self::from_parts(TopologyParts {
-            cluster_id: self.cluster_id(),
+            cluster_id: change.cluster.unwrap_or(self.cluster_id()),
             epoch: change.epoch.unwrap_or(self.epoch()),
             version,
             term,
@@ -268,6 +285,9 @@ impl Topology {
         }
         if change.is_empty() {
             return Err(ChangeError::Empty);
+        }
+        if change.cluster.is_some() && change.epoch.is_none() {
+            return Err(ChangeError::ClusterWithoutEpoch);
         }
         if let Some(epoch) = change.epoch
             && epoch <= self.epoch()

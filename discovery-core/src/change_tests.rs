@@ -256,3 +256,22 @@ fn counters_that_are_used_up_refuse() {
         }
     );
 }
+
+#[test]
+fn a_forced_recovery_opens_a_cluster_and_an_epoch_together() {
+    let before = three();
+    let cluster = ClusterId::from_u128(99);
+    let alone = TopologyChange::of(&before).in_cluster(cluster).build();
+    assert_eq!(alone, Err(ChangeError::ClusterWithoutEpoch));
+
+    let epoch = Epoch(before.epoch().0 + 1);
+    let change = TopologyChange::of(&before)
+        .in_cluster(cluster)
+        .in_epoch(epoch)
+        .build()
+        .unwrap();
+    let after = before.apply(&change, before.term()).unwrap();
+    assert_eq!(after.cluster_id(), cluster);
+    assert_eq!(after.version(), before.version().successor().unwrap());
+    assert_eq!(change.base.cluster_id, before.cluster_id());
+}

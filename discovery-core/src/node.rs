@@ -274,6 +274,12 @@ impl NodeInfo {
         })))
     }
 
+    /// The same node under another id: a process that was removed joins again as a new node.
+    #[must_use]
+    pub fn with_id(self, id: NodeId) -> Self {
+        self.with(|node| node.id = id)
+    }
+
     /// Says which pod it runs in.
     #[must_use]
     pub fn with_pod_uid(self, uid: PodUid) -> Self {
