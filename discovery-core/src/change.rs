@@ -144,6 +144,7 @@ impl TopologyChange {
 
     fn is_empty(&self) -> bool {
         self.epoch.is_none()
+            && self.cluster.is_none()
             && self.joins.is_empty()
             && self.leaves.is_empty()
             && self.failures.is_empty()
