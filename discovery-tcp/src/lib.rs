@@ -5,6 +5,7 @@
 //! | `config` | what an operator chooses, with defaults |
 //! | `moment` | points on the monotonic scale |
 //! | [`message`] | what nodes say to each other |
+//! | [`wire`] | bytes of a link to messages and back |
 //! | [`ring`] | the state machine: inputs in, outputs out |
 
 mod config;
@@ -12,6 +13,7 @@ mod moment;
 
 pub mod message;
 pub mod ring;
+pub mod wire;
 
 pub use config::{Formation, Merge, Quorum, Recovery, RingConfig, RingConfigError};
 pub use moment::Moment;

@@ -1,0 +1,117 @@
+//! The bytes of a link cut into frames: a length in four bytes, the highest first, then so many
+//! bytes of payload. What the payload says is `codec`'s business.
+
+use std::mem;
+
+use super::codec::encode_after;
+use super::error::{FrameError, FrameTooLarge};
+use crate::message::Message;
+
+/// Longest payload of a frame in bytes.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest payload of the first frame of a link in bytes: whoever has not greeted gets little room.
+pub const HELLO_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of the length in front of a payload.
+pub const LENGTH_BYTES: usize = 4;
+
+/// Cuts what comes over one link into frames, whatever pieces it comes in.
+///
+/// It holds the bytes of at most one frame that has begun, and only those that have come: a length
+/// that is claimed sets nothing aside.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    length: [u8; LENGTH_BYTES],
+    length_read: usize,
+    payload: Vec<u8>,
+    frames: u64,
+}
+
+impl Default for FrameDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FrameDecoder {
+    /// A decoder for a link over which nothing has come yet.
+    pub const fn new() -> Self {
+        Self {
+            length: [0; LENGTH_BYTES],
+            length_read: 0,
+            payload: Vec::new(),
+            frames: 0,
+        }
+    }
+
+    /// Takes bytes off the front of `read` up to the end of the next frame, and returns the frame's
+    /// payload; `None` if `read` is used up before that. To be called until it is `None`.
+    ///
+    /// # Errors
+    ///
+    /// If the next frame is announced as empty or as longer than its limit: [`HELLO_BYTES_MAX`] for
+    /// the first frame of the link, [`FRAME_BYTES_MAX`] for all others. Every later call fails
+    /// alike.
+    pub fn next_frame(&mut self, read: &mut &[u8]) -> Result<Option<Vec<u8>>, FrameError> {
+        while self.length_read < LENGTH_BYTES {
+            let Some((first, rest)) = read.split_first() else {
+                return Ok(None);
+            };
+            self.length[self.length_read] = *first;
+            self.length_read += 1;
+            *read = rest;
+        }
+        let missing = self.announced()? - self.payload.len();
+        let (taken, rest) = read.split_at(missing.min(read.len()));
+        self.payload.extend_from_slice(taken);
+        *read = rest;
+        if taken.len() < missing {
+            return Ok(None);
+        }
+        self.length_read = 0;
+        self.frames += 1;
+        Ok(Some(mem::take(&mut self.payload)))
+    }
+
+    /// Whether a frame has begun and not ended: a link that closes here was cut.
+    pub const fn is_within_frame(&self) -> bool {
+        self.length_read > 0
+    }
+
+    /// The length of the frame that has begun.
+    fn announced(&self) -> Result<usize, FrameError> {
+        let bytes_max = if self.frames == 0 {
+            HELLO_BYTES_MAX
+        } else {
+            FRAME_BYTES_MAX
+        };
+        let bytes = u32::from_be_bytes(self.length);
+        match usize::try_from(bytes) {
+            Ok(0) => Err(FrameError::Empty),
+            Ok(length) if length <= bytes_max => Ok(length),
+            Ok(_) | Err(_) => Err(FrameError::TooLarge { bytes, bytes_max }),
+        }
+    }
+}
+
+/// A whole frame, ready to be written to any number of links.
+///
+/// # Errors
+///
+/// If the message has more bytes than [`FRAME_BYTES_MAX`].
+pub fn encode_frame(message: &Message) -> Result<Vec<u8>, FrameTooLarge> {
+    let mut frame = encode_after(message, LENGTH_BYTES);
+    let bytes = frame.len() - LENGTH_BYTES;
+    match u32::try_from(bytes) {
+        Ok(length) if bytes <= FRAME_BYTES_MAX => {
+            frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+            Ok(frame)
+        }
+        Ok(_) | Err(_) => Err(FrameTooLarge {
+            kind: message.kind(),
+            bytes,
+            bytes_max: FRAME_BYTES_MAX,
+        }),
+    }
+}
