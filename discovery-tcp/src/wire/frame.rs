@@ -79,6 +79,12 @@ impl FrameDecoder {
         self.length_read > 0
     }
 
+    /// Bytes of memory set aside.
+    #[cfg(test)]
+    pub(super) fn bytes_held(&self) -> usize {
+        self.payload.capacity()
+    }
+
     /// The length of the frame that has begun.
     fn announced(&self) -> Result<usize, FrameError> {
         let bytes_max = if self.frames == 0 {

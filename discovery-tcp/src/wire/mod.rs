@@ -37,3 +37,14 @@ pub use limits::{
     ACCUSATIONS_MAX, ASKED_MAX, BITMAP_BYTES_MAX, CLUSTER_NAME_BYTES_MAX, ENTRIES_MAX, GROUPS_MAX,
     SKIP_MAX, TEXT_BYTES_MAX,
 };
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod compatibility;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod sizes;

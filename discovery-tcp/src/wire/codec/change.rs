@@ -19,14 +19,14 @@ impl Wire for (NodeOrder, NodeInfo) {
     fn form(&self) -> v1::Joiner {
         v1::Joiner {
             order: self.0.get(),
-            node: Some(self.1.form()),
+            node: Some(Box::new(self.1.form())),
         }
     }
 
     fn read(form: v1::Joiner) -> Result<Self, DecodeError> {
         Ok((
             order("joiner.order", form.order)?,
-            required("joiner.node", form.node)?,
+            required("joiner.node", form.node.map(|node| *node))?,
         ))
     }
 }
@@ -38,14 +38,14 @@ impl Wire for (NodeId, Evidence) {
     fn form(&self) -> v1::Failure {
         v1::Failure {
             node: id_form(self.0),
-            evidence: Some(self.1.form()),
+            evidence: Some(Box::new(self.1.form())),
         }
     }
 
     fn read(form: v1::Failure) -> Result<Self, DecodeError> {
         Ok((
             node_id("failure.node", &form.node)?,
-            required("failure.evidence", form.evidence)?,
+            required("failure.evidence", form.evidence.map(|evidence| *evidence))?,
         ))
     }
 }
@@ -106,8 +106,8 @@ impl Wire for Decision {
 
     fn form(&self) -> v1::Decision {
         let kind = match self {
-            Self::Change(change) => decision::Kind::Change(change.form()),
-            Self::Message(message) => decision::Kind::Message(message.form()),
+            Self::Change(change) => decision::Kind::Change(Box::new(change.form())),
+            Self::Message(message) => decision::Kind::Message(Box::new(message.form())),
         };
         v1::Decision { kind: Some(kind) }
     }
@@ -115,8 +115,8 @@ impl Wire for Decision {
     fn read(form: v1::Decision) -> Result<Self, DecodeError> {
         let field = "decision.kind";
         match form.kind.ok_or(DecodeError::Missing { field })? {
-            decision::Kind::Change(change) => Wire::read(change).map(Self::Change),
-            decision::Kind::Message(message) => Wire::read(message).map(Self::Message),
+            decision::Kind::Change(change) => Wire::read(*change).map(Self::Change),
+            decision::Kind::Message(message) => Wire::read(*message).map(Self::Message),
         }
     }
 }

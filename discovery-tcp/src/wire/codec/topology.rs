@@ -122,7 +122,7 @@ impl Wire for Member {
         v1::Member {
             order: self.order.get(),
             joined_at: self.joined_at.get(),
-            node: Some(self.info.form()),
+            node: Some(Box::new(self.info.form())),
         }
     }
 
@@ -130,7 +130,7 @@ impl Wire for Member {
         Ok(Self {
             order: order("member.order", form.order)?,
             joined_at: version("member.joined_at", form.joined_at)?,
-            info: required("member.node", form.node)?,
+            info: required("member.node", form.node.map(|node| *node))?,
         })
     }
 }
