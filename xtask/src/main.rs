@@ -11,6 +11,7 @@ mod cluster;
 mod e2e;
 mod fix;
 mod image;
+mod models;
 mod stopwatch;
 mod test;
 mod tidy;
@@ -43,6 +44,7 @@ enum Command {
     Test(test::Options),
     Tidy(tidy::Options),
     Fix(fix::Options),
+    Models(models::Options),
     Cluster(cluster::ClusterCommand),
     Image(image::ImageArgs),
     E2e(e2e::E2eArgs),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Fix(options) => fix::run(&options),
+        Command::Models(options) => models::run(&options),
         Command::Cluster(command) => cluster::run(&command),
         Command::Image(arguments) => image::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
