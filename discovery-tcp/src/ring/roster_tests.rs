@@ -1,0 +1,222 @@
+//! What must hold of observers, of the tree, and of finding one's place.
+
+use std::collections::BTreeSet;
+
+use discovery_core::{
+    ClusterId, Epoch, MEMBERS_MAX, NodeName, NodeOrder, Role, Term, TopologyParts, TopologyVersion,
+    UnixMillis,
+};
+use proptest::prelude::*;
+
+use super::*;
+
+impl Roster {
+    /// So many members that vote; the one at place `i` has the order `i + 1`.
+    pub(crate) fn sample(members: usize) -> Self {
+        Self::new(&topology(
+            (0..members).map(|place| member(place, Role::Member)),
+        ))
+    }
+}
+
+fn member(place: usize, role: Role) -> Member {
+    let order = u64::try_from(place).unwrap() + 1;
+    // Ids that do not sort as their places do.
+    let id = NodeId::from_u128(u128::from(order.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let name = NodeName::new(format!("n{order}")).unwrap();
+    let address = "10.0.0.1:47500".parse().unwrap();
+    Member {
+        order: NodeOrder::new(order).unwrap(),
+        joined_at: TopologyVersion::FIRST,
+        info: NodeInfo::new(id, name, [address], UnixMillis(1))
+            .unwrap()
+            .with_role(role),
+    }
+}
+
+fn topology(members: impl IntoIterator<Item = Member>) -> Topology {
+    Topology::from_parts(TopologyParts {
+        cluster_id: ClusterId::from_u128(7),
+        epoch: Epoch(1),
+        version: TopologyVersion::FIRST,
+        term: Term::FIRST,
+        next_order: NodeOrder::new(1 << 20).unwrap(),
+        members: members.into_iter().collect(),
+    })
+    .unwrap()
+}
+
+/// Who observes whom, by id.
+fn pairs(roster: &Roster) -> BTreeSet<(NodeId, NodeId)> {
+    let id = |place| roster.node(place).unwrap();
+    (0..roster.members())
+        .flat_map(|place| roster.observers(place).map(move |o| (id(o), id(place))))
+        .collect()
+}
+
+// Clauses: CUT-1
+#[test]
+fn every_member_has_k_distinct_observers_and_is_none_of_them() {
+    for members in (1..=300).chain([511, 512, 1000, MEMBERS_MAX]) {
+        let roster = Roster::sample(members);
+        let wanted = (members - 1).min(OBSERVERS_MAX);
+        assert_eq!(roster.observers_each(), wanted);
+        for place in 0..members {
+            let observers: BTreeSet<usize> = roster.observers(place).collect();
+            assert_eq!(observers.len(), wanted, "{place} of {members}");
+            assert!(!observers.contains(&place), "{place} of {members}");
+            assert!(observers.iter().all(|observer| *observer < members));
+        }
+    }
+}
+
+// Clauses: CUT-1
+#[test]
+fn everybody_observes_exactly_those_who_count_it_as_an_observer() {
+    for members in (1..=200).chain([1000, MEMBERS_MAX]) {
+        let roster = Roster::sample(members);
+        for place in 0..members {
+            assert_eq!(roster.subjects(place).count(), roster.observers_each());
+            for subject in roster.subjects(place) {
+                assert!(roster.observers(subject).any(|observer| observer == place));
+            }
+        }
+    }
+}
+
+// Clauses: CUT-1
+#[test]
+fn nine_members_are_the_last_that_all_observe_each_other() {
+    for (members, full) in [(2, true), (5, true), (9, true), (10, false)] {
+        let all = pairs(&Roster::sample(members)).len();
+        assert_eq!(all == members * (members - 1), full, "{members}");
+    }
+}
+
+#[test]
+fn a_place_beyond_the_last_member_is_nobodys() {
+    let roster = Roster::sample(3);
+    assert_eq!(roster.observers(3).count(), 0);
+    assert_eq!(roster.subjects(3).count(), 0);
+    assert_eq!(roster.node(3), None);
+    assert_eq!(roster.info(3), None);
+    assert_eq!(roster.children(3, 0, &roster.nobody(), 16), []);
+    assert_eq!(roster.children(0, 3, &roster.nobody(), 16), []);
+    assert_eq!(roster.parent(3, 0, &roster.nobody(), 16), None);
+    assert_eq!(roster.parent(0, 3, &roster.nobody(), 16), None);
+}
+
+#[test]
+fn members_are_found_by_id() {
+    let roster = Roster::sample(MEMBERS_MAX);
+    for place in 0..MEMBERS_MAX {
+        let id = roster.node(place).unwrap();
+        assert_eq!(roster.index_of(id), Some(place));
+        assert_eq!(roster.info(place).unwrap().id(), id);
+        assert_eq!(roster.topology().members()[place].id(), id);
+    }
+    assert_eq!(roster.index_of(NodeId::from_u128(3)), None);
+}
+
+// Clauses: DECIDE-5
+#[test]
+fn followers_neither_vote_nor_raise_the_majority() {
+    let role = |place| match place {
+        0 | 2 | 3 => Role::Member,
+        _ => Role::Follower,
+    };
+    let roster = Roster::new(&topology((0..9).map(|place| member(place, role(place)))));
+    assert_eq!(roster.voters().iter().collect::<Vec<_>>(), [0, 2, 3]);
+    assert_eq!(roster.majority(), 2);
+    let majorities = [1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7];
+    for (members, majority) in (1..).zip(majorities) {
+        assert_eq!(Roster::sample(members).majority(), majority, "{members}");
+    }
+}
+
+proptest! {
+    // Clauses: CUT-1
+    #[test]
+    fn few_pairs_change_when_one_member_goes(
+        (members, gone) in (2..=100usize).prop_flat_map(|n| (Just(n), 0..n)),
+    ) {
+        let before = Roster::sample(members);
+        let stays = (0..members).filter(|place| *place != gone);
+        let after = Roster::new(&topology(stays.map(|place| member(place, Role::Member))));
+        let gone = before.node(gone).unwrap();
+
+        let left = pairs(&after);
+        let lost = pairs(&before)
+            .into_iter()
+            .filter(|pair| pair.0 != gone && pair.1 != gone && !left.contains(pair))
+            .count();
+
+        // A pair at a distance ends where the lost member stood between the two; a distance that
+        // the smaller ring has no room for ends for everybody.
+        let mut bound = 0;
+        for offset in &before.offsets {
+            bound += if after.offsets.contains(offset) { offset - 1 } else { members };
+        }
+        prop_assert!(lost <= bound, "{} of {} pairs, at most {}", lost, left.len(), bound);
+    }
+
+    // Clauses: DECIDE-5
+    #[test]
+    fn the_tree_reaches_everybody_once_and_leads_back(
+        (members, root, skipped) in (1..=300usize).prop_flat_map(|n| {
+            (Just(n), 0..n, proptest::collection::btree_set(0..n, 0..=n / 2))
+        }),
+        fan_out in 1..20usize,
+    ) {
+        let roster = Roster::sample(members);
+        let skip = OrderSet::of(members, skipped.iter().copied());
+
+        let mut reached = vec![root];
+        let mut next = 0;
+        while let Some(me) = reached.get(next).copied() {
+            let children = roster.children(root, me, &skip, fan_out);
+            prop_assert!(children.len() <= fan_out);
+            for child in &children {
+                prop_assert_eq!(roster.parent(root, *child, &skip, fan_out), Some(me));
+            }
+            reached.extend(children);
+            prop_assert!(reached.len() <= members, "somebody is reached twice");
+            next += 1;
+        }
+
+        let wanted: BTreeSet<usize> = (0..members)
+            .filter(|place| *place == root || !skipped.contains(place))
+            .collect();
+        prop_assert_eq!(reached.len(), wanted.len());
+        prop_assert_eq!(reached.into_iter().collect::<BTreeSet<_>>(), wanted);
+        prop_assert_eq!(roster.parent(root, root, &skip, fan_out), None);
+        for lost in skipped.into_iter().filter(|place| *place != root) {
+            prop_assert_eq!(roster.children(root, lost, &skip, fan_out), Vec::<usize>::new());
+            prop_assert_eq!(roster.parent(root, lost, &skip, fan_out), Some(root));
+        }
+    }
+}
+
+#[test]
+fn one_ring_of_a_thousand_changes_few_pairs_whoever_goes() {
+    let before = Roster::sample(1000);
+    let all = pairs(&before);
+    for gone in [0, 1, 190, 500, 808, 999] {
+        let stays = (0..1000).filter(|place| *place != gone);
+        let after = Roster::new(&topology(stays.map(|place| member(place, Role::Member))));
+        let lost = all.difference(&pairs(&after)).count();
+        // 2 * 8 of its own, and the sum of what lies between two at each distance.
+        assert!(lost <= 16 + 367, "{gone}: {lost}");
+        assert!(lost > 16, "{gone}: {lost}");
+    }
+}
+
+#[test]
+fn up_to_seventeen_members_are_reached_directly() {
+    let roster = Roster::sample(17);
+    assert_eq!(roster.children(5, 5, &roster.nobody(), 16).len(), 16);
+    let roster = Roster::sample(18);
+    assert_eq!(roster.children(5, 5, &roster.nobody(), 16).len(), 16);
+    assert_eq!(roster.children(5, 6, &roster.nobody(), 16), [4]);
+    assert_eq!(roster.parent(5, 4, &roster.nobody(), 16), Some(6));
+}
