@@ -7,6 +7,7 @@
 //! | [`message`] | what nodes say to each other |
 //! | [`wire`] | bytes of a link to messages and back |
 //! | [`ring`] | the state machine: inputs in, outputs out |
+//! | `sim` (feature) | the simulator: the same machine in virtual time, its faults and checkers |
 
 mod config;
 mod moment;
@@ -14,6 +15,8 @@ mod moment;
 pub mod message;
 pub mod ring;
 pub mod wire;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use config::{Formation, Merge, Quorum, Recovery, RingConfig, RingConfigError};
 pub use moment::Moment;
