@@ -7,9 +7,12 @@
 //! | [`message`] | what nodes say to each other |
 //! | [`wire`] | bytes of a link to messages and back |
 //! | [`ring`] | the state machine: inputs in, outputs out |
+//! | `driver` (feature `tokio`) | sockets, time and tasks around the ring: [`TcpDiscovery`] |
 //! | `sim` (feature) | the simulator: the same machine in virtual time, its faults and checkers |
 
 mod config;
+#[cfg(feature = "tokio")]
+mod driver;
 mod moment;
 
 pub mod message;
@@ -19,4 +22,9 @@ pub mod wire;
 pub mod sim;
 
 pub use config::{Formation, Merge, Quorum, Recovery, RingConfig, RingConfigError};
+#[cfg(feature = "tokio")]
+pub use driver::{
+    DELIVERIES_MAX, DriverCounters, LinkSecurity, LinkStream, OperatorError, Plaintext,
+    SecuredLink, StartError, StartFault, TcpDiscovery, TcpDiscoveryBuilder,
+};
 pub use moment::Moment;

@@ -1,0 +1,104 @@
+//! What a driver counts: links, frames and bytes. What the ring counts is in the ring.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Makes the live counters, and the plain numbers read from them, from one list.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The live counters; every task of a driver raises its own.
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $(pub(super) $name: Count,)*
+        }
+
+        /// What a driver has counted since it started.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct DriverCounters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// The numbers as they are now, each for itself.
+            pub(super) fn read(&self) -> DriverCounters {
+                DriverCounters { $($name: self.$name.get(),)* }
+            }
+        }
+
+        impl DriverCounters {
+            /// Every number with its name, for a table or a metric.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Links that the ring asked for.
+    links_dialled,
+    /// Of these, links that did not open.
+    dials_failed,
+    /// Links that others opened.
+    links_accepted,
+    /// Links of others that were turned away because there were too many.
+    links_turned_away,
+    /// Links that others opened and ended before their first message, or that could not be secured.
+    links_without_greeting,
+    /// Links that brought bytes which are no message.
+    links_undecodable,
+    /// Messages of a kind that this build does not know; each was dropped.
+    messages_unknown,
+    /// Links that were closed because too much waited to be sent on them.
+    links_overflowed,
+    /// Times when no link could be accepted, for want of open files or the like.
+    accepts_failed,
+    /// Frames handed to links.
+    frames_sent,
+    /// Frames that came in whole.
+    frames_received,
+    /// Bytes written to links.
+    bytes_sent,
+    /// Bytes read from links.
+    bytes_received,
+    /// Messages that are too large for a frame. They were not sent.
+    messages_oversized,
+    /// Subscribers that read too slowly and were given a snapshot instead.
+    subscribers_overflowed,
+}
+
+/// One number that many tasks raise.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add(&self, more: usize) {
+        // Counters order nothing else, so nothing has to be ordered by them.
+        self.0
+            .fetch_add(u64::try_from(more).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn one(&self) {
+        self.add(1);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_read_under_its_name() {
+        let counters = Counters::default();
+        counters.bytes_sent.add(17);
+        counters.links_accepted.one();
+        let read = counters.read();
+        assert_eq!((read.bytes_sent, read.links_accepted), (17, 1));
+        let named: Vec<_> = read.iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(named, [("links_accepted", 1), ("bytes_sent", 17)]);
+    }
+}

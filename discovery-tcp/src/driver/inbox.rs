@@ -1,0 +1,103 @@
+//! Everything that happens to a driver outside of its protocol task, queued for it in the order in
+//! which it happened.
+//!
+//! Bounded by its writers: a link hands on at most `UNHANDLED_MESSAGES_MAX` messages before the
+//! first is handled, there are at most `links_max` links, and each question to the finder is
+//! answered once.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use discovery_core::{Census, FinderError, PodFact, SeedReport};
+
+use super::outbox::Outbox;
+use crate::message::Message;
+use crate::ring::{DialFailure, LinkId};
+
+/// A queue that was this long is given back when so little is in it that it may be.
+const SPARE_CAPACITY: usize = 32;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// Somebody opened a link, and it is secured.
+    Accepted {
+        link: LinkId,
+        from: SocketAddr,
+        outbox: Arc<Outbox>,
+    },
+    /// A link that was asked for is open and secured.
+    Opened { link: LinkId },
+    /// A link that was asked for did not open.
+    Failed { link: LinkId, failure: DialFailure },
+    /// A message came in.
+    Received { link: LinkId, message: Message },
+    /// Bytes came in that are no message; nothing more is read.
+    Undecodable { link: LinkId, why: String },
+    /// A link ended by the other side or by trouble; a link of another node perhaps before it had
+    /// said anything.
+    Closed { link: LinkId, is_greeted: bool },
+    /// The finder says something new, on the watch of this number.
+    Seeds { watch: u64, report: SeedReport },
+    /// The finder answers a question for a listing.
+    Listing {
+        round: u64,
+        result: Result<Census, FinderError>,
+    },
+    /// The finder answers a question for a pod.
+    PodFact { question: u64, fact: PodFact },
+}
+
+/// The queue: many writers, one reader.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    happenings: Vec<Happening>,
+    reader: Option<Waker>,
+}
+
+impl Inbox {
+    /// Adds what happened and wakes the reader.
+    pub(super) fn push(&self, happening: Happening) {
+        let mut state = self.lock();
+        state.happenings.push(happening);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Ready once anything happened; takes nothing.
+    pub(super) fn poll_any(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if !state.happenings.is_empty() {
+            return Poll::Ready(());
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Takes everything that happened, in order. `batch` must be empty; its space is used again.
+    pub(super) fn take(&self, batch: &mut Vec<Happening>) {
+        debug_assert!(batch.is_empty(), "the last batch was handled");
+        std::mem::swap(&mut self.lock().happenings, batch);
+    }
+
+    /// Gives back the space of a batch that was handled, where a burst left much of it.
+    pub(super) fn recycle(batch: &mut Vec<Happening>, handled: usize) {
+        if batch.capacity() > SPARE_CAPACITY && handled < batch.capacity() / 8 {
+            *batch = Vec::with_capacity(SPARE_CAPACITY);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock; if it did, the queue would be whole all the same.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

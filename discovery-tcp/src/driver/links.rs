@@ -1,0 +1,165 @@
+//! What all links of one driver share: where they report to, how they are secured, how many there
+//! may be, and how long they may take to open.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+use super::counters::Counters;
+use super::inbox::{Happening, Inbox};
+use super::link::{Link, Permits};
+use super::outbox::Outbox;
+use super::security::{LinkSecurity, SecuredLink};
+use super::sockets;
+use crate::ring::{DialFailure, LinkId};
+
+/// Most links of others that have not sent their first message. While so many are waited for, no
+/// further one is accepted; those who knock wait in the kernel's queue.
+pub(super) const UNGREETED_MAX: usize = 64;
+
+/// Shared by the protocol's task, the listener and every link of one driver.
+#[derive(Debug)]
+pub(super) struct Links {
+    pub(super) inbox: Inbox,
+    pub(super) counters: Counters,
+    pub(super) security: Arc<dyn LinkSecurity>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) ungreeted: Arc<Semaphore>,
+    pub(super) places_max: usize,
+    pub(super) dial_timeout: Duration,
+    pub(super) hello_timeout: Duration,
+    /// Turns true when the driver stops: nothing is welcomed any more.
+    over: watch::Sender<bool>,
+}
+
+impl Links {
+    pub(super) fn new(
+        security: Arc<dyn LinkSecurity>,
+        places_max: usize,
+        dial_timeout: Duration,
+        hello_timeout: Duration,
+    ) -> Self {
+        Self {
+            inbox: Inbox::default(),
+            counters: Counters::default(),
+            security,
+            places: Arc::new(Semaphore::new(places_max)),
+            ungreeted: Arc::new(Semaphore::new(UNGREETED_MAX)),
+            places_max,
+            dial_timeout,
+            hello_timeout,
+            over: watch::Sender::new(false),
+        }
+    }
+
+    /// From now on no link of others is welcomed, and those that are being welcomed end.
+    pub(super) fn welcome_no_more(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Waits until every link has given its place back.
+    pub(super) async fn all_ended(&self) {
+        let places = u32::try_from(self.places_max).unwrap_or(u32::MAX);
+        // An error means that the places are closed, which nobody does.
+        let _all = self.places.acquire_many(places).await;
+    }
+
+    /// A place for one more link, if there is one.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Opens a link that the ring asked for, and carries it until it ends.
+    pub(super) fn dial(self: &Arc<Self>, link: LinkId, to: SocketAddr, outbox: &Arc<Outbox>) {
+        self.counters.links_dialled.one();
+        let Some(place) = self.place() else {
+            self.fail(link, DialFailure::Unreachable);
+            return;
+        };
+        let (links, outbox) = (Arc::clone(self), Arc::clone(outbox));
+        tokio::spawn(async move {
+            let permits = Permits::to_dial(place);
+            // Boxed, so that the task of a link that is open holds no room for opening it.
+            let opened = Box::pin(until_over(&outbox, links.open(to))).await;
+            match opened {
+                None => {}
+                Some(Ok(secured)) => {
+                    links.inbox.push(Happening::Opened { link });
+                    Link::new(link, links, outbox, permits, secured.stream).await;
+                }
+                Some(Err(failure)) => links.fail(link, failure),
+            }
+        });
+    }
+
+    async fn open(&self, to: SocketAddr) -> Result<SecuredLink, DialFailure> {
+        let open = async { self.security.dial(sockets::connect(to).await?, to).await };
+        match timeout(self.dial_timeout, open).await {
+            Ok(Ok(secured)) => Ok(secured),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Err(DialFailure::Refused)
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(DialFailure::TimedOut),
+            Ok(Err(_)) => Err(DialFailure::Unreachable),
+            Err(_) => Err(DialFailure::TimedOut),
+        }
+    }
+
+    fn fail(&self, link: LinkId, failure: DialFailure) {
+        self.counters.dials_failed.one();
+        self.inbox.push(Happening::Failed { link, failure });
+    }
+
+    /// Takes a link that another node opened, and carries it until it ends.
+    pub(super) fn accept(
+        self: &Arc<Self>,
+        link: LinkId,
+        socket: TcpStream,
+        from: SocketAddr,
+        permits: Permits,
+    ) {
+        self.counters.links_accepted.one();
+        let links = Arc::clone(self);
+        tokio::spawn(async move {
+            let outbox = Arc::new(Outbox::new());
+            let secured = Box::pin(links.welcome(socket, from)).await;
+            if let Some(secured) = secured {
+                links.inbox.push(Happening::Accepted {
+                    link,
+                    from,
+                    outbox: Arc::clone(&outbox),
+                });
+                Link::new(link, links, outbox, permits, secured.stream).await;
+            } else {
+                links.counters.links_without_greeting.one();
+            }
+        });
+    }
+
+    async fn welcome(&self, socket: TcpStream, from: SocketAddr) -> Option<SecuredLink> {
+        let secure = async {
+            sockets::set_options(&socket)?;
+            self.security.accept(socket, from).await
+        };
+        let mut over = self.over.subscribe();
+        tokio::select! {
+            biased;
+            _ = over.wait_for(|over| *over) => None,
+            secured = timeout(self.hello_timeout, secure) => secured.ok()?.ok(),
+        }
+    }
+}
+
+/// The outcome of a future, or nothing if the link is ordered to close before.
+async fn until_over<T>(outbox: &Outbox, future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = std::future::poll_fn(|cx| outbox.poll_over(cx)) => None,
+        outcome = future => Some(outcome),
+    }
+}
