@@ -2,6 +2,7 @@
 //! This file lists the checks and prints what they say; each check is a file of its own, and all
 //! but `purity` are pure functions of what is passed to them.
 
+mod clauses;
 mod examples;
 mod glossary;
 mod headers;
@@ -52,7 +53,7 @@ struct Check {
     run: fn(&Checkout<'_>) -> anyhow::Result<Vec<Remark>>,
 }
 
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     Check {
         name: "layers",
         reason: "crates depend on each other along the arrows of ARCHITECTURE.md only",
@@ -108,6 +109,11 @@ const CHECKS: [Check; 12] = [
         name: "links",
         reason: "a link between our own pages leads somewhere",
         run: |checkout| Ok(links::check(&checkout.files)),
+    },
+    Check {
+        name: "clauses",
+        reason: "each clause of the protocol that is named exists, and is cited by a test",
+        run: |checkout| Ok(clauses::check(&checkout.files)),
     },
     Check {
         name: "examples",

@@ -1,0 +1,134 @@
+//! Whether the table of counter-examples names tests that exist, and says *planned* of the others.
+
+use std::collections::BTreeSet;
+
+use crate::tidy::remark::Remark;
+use crate::tidy::tree::SourceFile;
+
+const PATH: &str = "docs/protocol/counter-examples.md";
+
+/// One row's test: its name, and whether it is still to come.
+struct Planned<'a> {
+    name: &'a str,
+    is_planned: bool,
+}
+
+pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
+    let Some(page) = files.iter().find(|file| file.path == PATH) else {
+        return Vec::new();
+    };
+    let sources = files.iter().filter(|file| file.extension() == "rs");
+    let functions: BTreeSet<&str> = sources.flat_map(|file| functions(&file.text)).collect();
+    let (mut remarks, mut rows, mut planned) = (Vec::new(), 0, 0);
+    for (number, row) in page.lines().filter(|(_, line)| is_row(line)) {
+        let place = format!("{}:{number}", page.path);
+        rows += 1;
+        match test_of(row) {
+            None => remarks.push(Remark::fault(
+                place,
+                "is not a row of number, what broke, clauses and a test in backquotes",
+            )),
+            Some(test) if test.is_planned && functions.contains(test.name) => {
+                let what = format!("says planned of '{}', which exists", test.name);
+                remarks.push(Remark::fault(place, what));
+            }
+            Some(test) if test.is_planned => planned += 1,
+            Some(test) if functions.contains(test.name) => {}
+            Some(test) => {
+                let what = format!("names the test '{}', which does not exist", test.name);
+                remarks.push(Remark::fault(place, what));
+            }
+        }
+    }
+    if planned > 0 {
+        let what = format!("{planned} of {rows} tests are still planned");
+        remarks.push(Remark::warning(&page.path, what));
+    }
+    remarks
+}
+
+/// A row of the table's body: its first cell is a letter and a number.
+fn is_row(line: &str) -> bool {
+    let first = line
+        .strip_prefix("| ")
+        .and_then(|rest| rest.split(' ').next());
+    first.is_some_and(|cell| {
+        let digits = cell.trim_start_matches(|c: char| c.is_ascii_uppercase());
+        !digits.is_empty()
+            && digits.len() + 1 == cell.len()
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+fn test_of(row: &str) -> Option<Planned<'_>> {
+    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+    let [_, what, clauses, test] = cells[..] else {
+        return None;
+    };
+    let (name, rest) = test.strip_prefix('`')?.split_once('`')?;
+    let is_planned = rest.trim() == "planned";
+    let is_filled = ![what, clauses, name].iter().any(|cell| cell.is_empty());
+    (is_filled && (is_planned || rest.is_empty())).then_some(Planned { name, is_planned })
+}
+
+/// The names of all functions of a source.
+fn functions(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let (before, rest) = line.split_once("fn ")?;
+        let is_declared = before
+            .split_whitespace()
+            .all(|word| ["pub", "async", "const"].contains(&word) || word.starts_with("pub("));
+        is_declared.then(|| rest.split(['(', '<']).next())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::remark::Weight;
+
+    const HEAD: &str = "| number | what broke | clauses | test |\n|---|---|---|---|\n";
+    const TEST: &str = "#[test]\nfn it_holds() {}\n";
+
+    fn said(row: &str) -> Vec<Weight> {
+        let files = [
+            SourceFile::of(PATH, &format!("{HEAD}{row}\n")),
+            SourceFile::of("a.rs", TEST),
+        ];
+        let remarks = check(&files).into_iter();
+        remarks.map(|remark| remark.weight).collect()
+    }
+
+    #[test]
+    fn a_test_that_exists_is_named_plainly() {
+        assert_eq!(said("| F1 | It broke. | FORM-1 | `it_holds` |"), []);
+        assert_eq!(
+            said("| F1 | It broke. | FORM-1 | `it_holds` planned |"),
+            [Weight::Fault]
+        );
+    }
+
+    #[test]
+    fn a_test_that_is_missing_is_planned_or_a_fault() {
+        assert_eq!(
+            said("| F1 | It broke. | FORM-1 | `it_may` planned |"),
+            [Weight::Warning]
+        );
+        assert_eq!(
+            said("| F1 | It broke. | FORM-1 | `it_may` |"),
+            [Weight::Fault]
+        );
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_a_fault() {
+        for row in [
+            "| F1 | It broke. | FORM-1 |",
+            "| F1 | It broke. |  | `it_holds` |",
+            "| F1 | It broke. | FORM-1 | it_holds |",
+            "| F1 | It broke. | FORM-1 | `it_holds` soon |",
+        ] {
+            assert_eq!(said(row), [Weight::Fault], "{row}");
+        }
+    }
+}
