@@ -17,9 +17,9 @@ mod moment;
 
 pub mod message;
 pub mod ring;
-pub mod wire;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod wire;
 
 pub use config::{Formation, Merge, Quorum, Recovery, RingConfig, RingConfigError};
 #[cfg(feature = "tokio")]

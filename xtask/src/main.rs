@@ -12,6 +12,7 @@ mod e2e;
 mod fix;
 mod image;
 mod models;
+mod sim;
 mod stopwatch;
 mod test;
 mod tidy;
@@ -48,6 +49,7 @@ enum Command {
     Cluster(cluster::ClusterCommand),
     Image(image::ImageArgs),
     E2e(e2e::E2eArgs),
+    Sim(sim::SimArgs),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Cluster(command) => cluster::run(&command),
         Command::Image(arguments) => image::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
     };
     match done {
         Ok(code) => code,

@@ -32,7 +32,7 @@ mod trace;
 
 pub use api::{ApiFaults, WatchFault};
 pub use chance::Chance;
-pub use cluster::{Cluster, Fate, Passing, World};
+pub use cluster::{Cluster, Fate, Passing, Told, World};
 pub use coverage::Coverage;
 pub use faults::{FaultKind, Plan};
 pub use invariants::Violation;

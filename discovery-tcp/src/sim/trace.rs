@@ -27,6 +27,10 @@ impl Trace {
         }
     }
 
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Something that a process did or that was told to it.
     pub(crate) fn line(&mut self, now: Moment, who: &str, what: impl FnOnce() -> String) {
         if self.is_on {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Cluster, Fate, INBOX_MAX, Passing};
+use super::{Cluster, Fate, INBOX_MAX, Passing, Told};
 use crate::message::Message;
 use crate::ring::{Input, LinkId, Notice, Output};
 use crate::sim::invariants::{Fact, Violation};
@@ -236,6 +236,13 @@ impl Cluster {
     fn noticed(&mut self, id: ProcessId, notice: &Notice) {
         self.coverage.noticed(notice);
         self.check(&Fact::Notice(id, notice));
+        if self.trace.is_on() {
+            self.told.push(Told {
+                at: self.schedule.now(),
+                process: id,
+                notice: notice.clone(),
+            });
+        }
         if matches!(notice, Notice::Left(_)) {
             self.processes[id.0 as usize].has_left = true;
             self.end_process(id, Over::Stopped, Ending::Closed);

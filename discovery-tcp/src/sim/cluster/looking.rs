@@ -4,7 +4,7 @@ use discovery_core::{NodeInfo, NodeName, ProofRule, Topology};
 
 use crate::config::RingConfig;
 
-use super::Cluster;
+use super::{Cluster, Told};
 use crate::message::PhaseKind;
 use crate::ring::Ring;
 use crate::sim::coverage::Coverage;
@@ -54,6 +54,18 @@ impl Cluster {
     /// The node id of the ring in the pod of this name.
     pub fn node_of(&self, pod: &str) -> Option<discovery_core::NodeId> {
         Some(seen::node(self.ring_of(pod)?).id())
+    }
+
+    /// What applications were told, in the order of telling; nothing where the world is not traced.
+    pub fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// What the application in the pod of this name was told by its present process.
+    pub fn told_at(&self, pod: &str) -> impl Iterator<Item = &Told> {
+        let process = self.process_of(pod);
+        let told = self.told.iter();
+        told.filter(move |told| Some(told.process) == process)
     }
 
     /// Every process that runs.

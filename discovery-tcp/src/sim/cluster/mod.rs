@@ -22,7 +22,7 @@ pub use directing::{Fate, Passing};
 
 use crate::Moment;
 use crate::config::RingConfig;
-use crate::ring::{Input, Output};
+use crate::ring::{Input, Notice, Output};
 use crate::sim::api::{self, Answer, ApiFaults};
 use crate::sim::chance::Chance;
 use crate::sim::coverage::Coverage;
@@ -65,6 +65,17 @@ impl World {
     }
 }
 
+/// What an application was told, kept where the world is traced.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// When.
+    pub at: Moment,
+    /// By the ring of which process.
+    pub process: ProcessId,
+    /// What.
+    pub notice: Notice,
+}
+
 /// What runs in the container of a pod.
 #[derive(Debug)]
 enum Contents {
@@ -102,6 +113,7 @@ pub struct Cluster {
     coverage: Coverage,
     trace: Trace,
     violation: Option<Violation>,
+    told: Vec<Told>,
     scratch: Vec<Output>,
     at_once: (Moment, u32),
 }
@@ -144,6 +156,7 @@ impl Cluster {
             coverage: Coverage::default(),
             trace: Trace::new(world.is_traced),
             violation: None,
+            told: Vec::new(),
             scratch: Vec::new(),
             at_once: (Moment::START, 0),
         }
