@@ -1,4 +1,4 @@
-//! Whom the accusations remove: the rule CUT as a pure function of the observers and their alerts.
+//! Whom the accusations remove: CUT-3 as a pure function of the observers and their alerts.
 //! How long to wait for those in doubt, and what probers find, is left to the caller.
 
 use std::collections::BTreeMap;
@@ -17,12 +17,13 @@ pub(crate) type Alerts = BTreeMap<usize, Accusers>;
 /// What the accusations come to; everything by place, the eldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CutVerdict {
-    /// Who goes, and on whose word: more than half of its observers outside of this cut.
+    /// Who goes, and on whose word: more than half of its observers outside of this cut; nobody's
+    /// if there are none such and probers could not reach it.
     pub(crate) remove: Vec<(usize, Vec<usize>)>,
     /// Who stays although several accuse it, and the strongest of what it is accused of: worth
-    /// waiting a moment for the others.
+    /// waiting a moment for the others (CUT-4).
     pub(crate) in_doubt: Vec<(usize, AccusationKind)>,
-    /// Who stays although all its observers go, so that nobody is left to speak of it.
+    /// Who stays although all its observers go, so that nobody is left to speak of it (CUT-8).
     pub(crate) needs_probers: Vec<usize>,
 }
 
@@ -37,46 +38,52 @@ pub(crate) fn accusers_in_doubt(observers: usize) -> usize {
     observers.min(2)
 }
 
-/// Judges all alerts together. Only explicit words of a subject's own observers count.
+/// Judges all alerts together (CUT-3). Only explicit words of a subject's own observers count;
+/// `unreachable` are those whom probers could not dial, which counts where no observer is left
+/// (CUT-8).
 ///
 /// The verdict holds in its own light: each removed member is accused by more than half of its
 /// observers *outside of the cut*. Growing a cut can take that away again from who entered, if its
-/// accusers are cut too; such a member is held back, the last to enter first, and the cut grown
-/// anew without it. Two halves that accuse each other are all held back, and so all in doubt.
-pub(crate) fn judge(roster: &Roster, alerts: &Alerts) -> CutVerdict {
-    verdict(roster, alerts, &Case::new(roster, alerts).consistent_cut())
+/// accusers are cut too; such a member is barred, the last to enter first, and the cut grown anew
+/// without it. Two halves that accuse each other are all barred, and so all in doubt.
+pub(crate) fn judge(roster: &Roster, alerts: &Alerts, unreachable: &OrderSet) -> CutVerdict {
+    let case = Case::new(roster, alerts, unreachable);
+    verdict(roster, alerts, &case.consistent_cut())
 }
 
 /// Whether these accusers alone would have their subject removed, for whoever does not see it
 /// itself (TAKE).
 pub(crate) fn verifies(roster: &Roster, subject: usize, accusers: &Accusers) -> bool {
     let heard = |observer: &usize| accusers.contains_key(observer);
-    let accused = roster.observers(subject).filter(heard).count();
-    roster.observers(subject).count() > 0 && accused >= accusers_needed(roster.observers_each())
+    roster.observers(subject).filter(heard).count() >= accusers_needed(roster.observers_each())
 }
 
-/// The accusations that count, by subject.
+/// What counts against whom.
 struct Case<'a> {
     roster: &'a Roster,
+    unreachable: &'a OrderSet,
     accused: BTreeMap<usize, OrderSet>,
 }
 
 impl<'a> Case<'a> {
-    fn new(roster: &'a Roster, alerts: &Alerts) -> Self {
+    fn new(roster: &'a Roster, alerts: &Alerts, unreachable: &'a OrderSet) -> Self {
         let by_observers = |(subject, accusers): (&usize, &Accusers)| {
             let said = |observer: &usize| accusers.contains_key(observer);
             let accusers = roster.observers(*subject).filter(said);
             (*subject, OrderSet::of(roster.members(), accusers))
         };
-        let accused = alerts.iter().map(by_observers).collect();
-        Self { roster, accused }
+        Self {
+            roster,
+            unreachable,
+            accused: alerts.iter().map(by_observers).collect(),
+        }
     }
 
     /// The cut in which everybody is rightly.
     fn consistent_cut(&self) -> OrderSet {
-        let mut held_back = self.roster.nobody();
+        let mut barred = self.roster.nobody();
         loop {
-            let (cut, rounds) = self.grown(&held_back);
+            let (cut, rounds) = self.grown(&barred);
             let wrongly = |place: &usize| !self.condemned(*place, &cut);
             let wrong = |round: &OrderSet| self.set(round.iter().filter(wrongly));
             match rounds
@@ -85,7 +92,7 @@ impl<'a> Case<'a> {
                 .map(wrong)
                 .find(|wrong| !wrong.is_empty())
             {
-                Some(wrong) => held_back.union(&wrong),
+                Some(wrong) => barred.union(&wrong),
                 None => return cut,
             };
         }
@@ -93,14 +100,15 @@ impl<'a> Case<'a> {
 
     /// Whom the observers outside of the cut so far condemn, round by round and all at once: no
     /// order of looking at them matters.
-    fn grown(&self, held_back: &OrderSet) -> (OrderSet, Vec<OrderSet>) {
+    fn grown(&self, barred: &OrderSet) -> (OrderSet, Vec<OrderSet>) {
         let mut cut = self.roster.nobody();
         let mut rounds = Vec::new();
         loop {
             let enters = |place: &usize| {
-                !held_back.contains(*place) && !cut.contains(*place) && self.condemned(*place, &cut)
+                !barred.contains(*place) && !cut.contains(*place) && self.condemned(*place, &cut)
             };
-            let entering = self.set(self.accused.keys().copied().filter(enters));
+            let suspects = self.accused.keys().copied().chain(self.unreachable.iter());
+            let entering = self.set(suspects.filter(enters));
             if !cut.union(&entering) {
                 return (cut, rounds);
             }
@@ -113,17 +121,19 @@ impl<'a> Case<'a> {
     }
 
     fn condemned(&self, subject: usize, cut: &OrderSet) -> bool {
-        let Some(accusers) = self.accused.get(&subject) else {
-            return false;
-        };
+        let accusers = self.accused.get(&subject);
         let (mut healthy, mut accusing) = (0, 0);
         for observer in self.roster.observers(subject) {
             if !cut.contains(observer) {
                 healthy += 1;
-                accusing += usize::from(accusers.contains(observer));
+                accusing += usize::from(accusers.is_some_and(|by| by.contains(observer)));
             }
         }
-        healthy > 0 && accusing >= accusers_needed(healthy)
+        match healthy {
+            // Who stands alone is watched by nobody, and needs no prober.
+            0 => !cut.is_empty() && self.unreachable.contains(subject),
+            _ => accusing >= accusers_needed(healthy),
+        }
     }
 }
 
@@ -139,15 +149,16 @@ fn verdict(roster: &Roster, alerts: &Alerts, cut: &OrderSet) -> CutVerdict {
         needs_probers: unwatched(roster, cut).iter().collect(),
         ..CutVerdict::default()
     };
-    for (subject, accusers) in alerts {
+    for subject in cut.iter() {
+        let accusers = alerts
+            .get(&subject)
+            .map(|by| healthy_accusers(subject, by).into_keys().collect());
+        verdict.remove.push((subject, accusers.unwrap_or_default()));
+    }
+    for (subject, accusers) in alerts.iter().filter(|(s, _)| !cut.contains(**s)) {
         let accusers = healthy_accusers(*subject, accusers);
-        let strongest = accusers.values().min();
-        if cut.contains(*subject) {
-            verdict
-                .remove
-                .push((*subject, accusers.keys().copied().collect()));
-        } else if accusers.len() >= accusers_in_doubt(roster.observers_each())
-            && let Some(strongest) = strongest
+        if accusers.len() >= accusers_in_doubt(roster.observers_each())
+            && let Some(strongest) = accusers.values().min()
         {
             verdict.in_doubt.push((*subject, *strongest));
         }

@@ -30,6 +30,10 @@ fn all_accuse(
     subjects.into_iter().map(|s| (s, by(s))).collect()
 }
 
+fn judged(roster: &Roster, alerts: &Alerts) -> CutVerdict {
+    judge(roster, alerts, &roster.nobody())
+}
+
 fn removed(verdict: &CutVerdict) -> Vec<usize> {
     verdict.remove.iter().map(|(subject, _)| *subject).collect()
 }
@@ -63,7 +67,7 @@ fn assert_rightly(roster: &Roster, alerts: &Alerts, verdict: &CutVerdict) {
     }
 }
 
-// Clauses: CUT-2 CUT-3 CUT-4
+// Clauses: CUT-3 CUT-4
 #[test]
 fn the_numbers_needed_are_those_of_the_table() {
     //           members, k, H, L
@@ -92,7 +96,7 @@ fn the_numbers_needed_are_those_of_the_table() {
                     .take(said)
                     .map(|o| (o, Silence))
                     .collect();
-                let verdict = judge(&roster, &Alerts::from([(subject, by.clone())]));
+                let verdict = judged(&roster, &Alerts::from([(subject, by.clone())]));
 
                 let goes = said >= needed;
                 let doubted = !goes && said >= in_doubt;
@@ -108,16 +112,35 @@ fn the_numbers_needed_are_those_of_the_table() {
     }
 }
 
-// Clauses: CUT-2
+// Clauses: CUT-8
+#[test]
+fn probers_count_for_nothing_while_an_observer_is_left() {
+    let roster = Roster::sample(4);
+    let unreachable = OrderSet::of(4, [0, 1, 2]);
+    let alerts = silence([(3, &[0, 1, 2])]);
+    assert_eq!(removed(&judge(&roster, &alerts, &unreachable)), [3]);
+    assert_eq!(
+        judge(&roster, &Alerts::new(), &unreachable),
+        CutVerdict::default()
+    );
+    let alone = Roster::sample(1);
+    let all = OrderSet::of(1, [0]);
+    assert_eq!(judge(&alone, &Alerts::new(), &all), CutVerdict::default());
+}
+
+// Clauses: CUT-3
 #[test]
 fn a_member_alone_removes_nobody() {
     let roster = Roster::sample(1);
-    assert_eq!(judge(&roster, &silence([(0, &[0])])), CutVerdict::default());
+    assert_eq!(
+        judged(&roster, &silence([(0, &[0])])),
+        CutVerdict::default()
+    );
     assert!(!verifies(&roster, 0, &Accusers::from([(0, Silence)])));
 }
 
 // Counter-example W1: B's own word and two implied ones must not make three.
-// Clauses: CUT-2
+// Clauses: CUT-3
 #[test]
 fn members_in_the_cut_are_no_accusers_of_others() {
     let roster = Roster::sample(5);
@@ -126,25 +149,25 @@ fn members_in_the_cut_are_no_accusers_of_others() {
     let well = [a, b, c];
 
     let alerts = silence([(dead, &well), (dead_too, &well), (a, &[b])]);
-    let verdict = judge(&roster, &alerts);
+    let verdict = judged(&roster, &alerts);
 
     assert_eq!(verdict.remove, [(3, well.to_vec()), (4, well.to_vec())]);
     assert_eq!(verdict.in_doubt, []);
     assert_eq!(verdict.needs_probers, []);
 }
 
-// Clauses: CUT-2
+// Clauses: CUT-3
 #[test]
 fn what_is_needed_shrinks_with_the_cut() {
     // Of seven, 4 to 6 are dead, and 3 is too. It takes four to remove one, and only three speak.
     let roster = Roster::sample(7);
     let alive = [0, 1, 2];
     let one_by_one = silence([(3, &alive), (4, &alive)]);
-    assert_eq!(removed(&judge(&roster, &one_by_one)), []);
+    assert_eq!(removed(&judged(&roster, &one_by_one)), []);
 
     // Once 6 is out, three of five are enough for 5, and so on.
     let with_one = silence([(3, &alive), (4, &alive), (5, &alive), (6, &[0, 1, 2, 3])]);
-    assert_eq!(removed(&judge(&roster, &with_one)), [3, 4, 5, 6]);
+    assert_eq!(removed(&judged(&roster, &with_one)), [3, 4, 5, 6]);
 }
 
 // Counter-example W2.
@@ -155,13 +178,13 @@ fn one_flaky_link_puts_nobody_in_doubt_among_three_and_more() {
         let roster = Roster::sample(members);
         let observer = roster.observers(0).next().unwrap();
         assert_eq!(
-            judge(&roster, &silence([(0, &[observer])])),
+            judged(&roster, &silence([(0, &[observer])])),
             CutVerdict::default()
         );
     }
 }
 
-// Clauses: CUT-1
+// Clauses: CUT-3
 #[test]
 fn who_does_not_observe_has_no_word() {
     let roster = Roster::sample(100);
@@ -169,7 +192,7 @@ fn who_does_not_observe_has_no_word() {
         .filter(|place| roster.observers(50).all(|observer| observer != *place))
         .collect();
     let alerts = silence([(50, &others), (100, &[0, 1, 2, 3, 4, 5, 6, 7])]);
-    assert_eq!(judge(&roster, &alerts), CutVerdict::default());
+    assert_eq!(judged(&roster, &alerts), CutVerdict::default());
     assert!(!verifies(&roster, 50, &alerts[&50]));
     assert!(!verifies(&roster, 100, &alerts[&100]));
 }
@@ -181,35 +204,35 @@ fn doubt_carries_the_strongest_of_what_was_said() {
     for (strongest, other) in [(Replaced, Refused), (Refused, Closed), (Closed, Silence)] {
         for (first, second) in [(strongest, other), (other, strongest)] {
             let alerts = Alerts::from([(0, Accusers::from([(1, first), (2, second)]))]);
-            assert_eq!(judge(&roster, &alerts).in_doubt, [(0, strongest)]);
+            assert_eq!(judged(&roster, &alerts).in_doubt, [(0, strongest)]);
         }
     }
 }
 
-// Clauses: CUT-2
+// Clauses: CUT-3
 #[test]
 fn a_half_that_accuses_the_other_half_of_five_removes_only_the_one_that_all_accuse() {
     let roster = Roster::sample(5);
     let (one, other) = ([0, 1], [2, 3]);
     let split = silence([(0, &other), (1, &other), (2, &one), (3, &one)]);
-    let verdict = judge(&roster, &split);
+    let verdict = judged(&roster, &split);
     assert_eq!(verdict.remove, []);
     assert_eq!(verdict.in_doubt.len(), 4);
 
     let mut split = split;
     split.insert(4, all_accuse(&roster, [4], |_| true).remove(&4).unwrap());
-    assert_eq!(removed(&judge(&roster, &split)), [4]);
+    assert_eq!(removed(&judged(&roster, &split)), [4]);
 }
 
 // Each is accused by two of three: all would go at once, or the half that was looked at first.
-// Clauses: CUT-5
+// Clauses: CUT-3
 #[test]
 fn two_halves_that_accuse_each_other_stay_in_doubt() {
     let roster = Roster::sample(4);
     let (elder, newer) = ([0, 1], [2, 3]);
     let alerts = silence([(0, &newer), (1, &newer), (2, &elder), (3, &elder)]);
 
-    let verdict = judge(&roster, &alerts);
+    let verdict = judged(&roster, &alerts);
 
     assert_eq!(verdict.remove, []);
     assert_eq!(verdict.in_doubt, [0, 1, 2, 3].map(|place| (place, Silence)));
@@ -217,45 +240,52 @@ fn two_halves_that_accuse_each_other_stay_in_doubt() {
 }
 
 // 0 and 1 no longer hear each other when both lose 2: that shall not undo what both say of 2.
-// Clauses: CUT-5
+// Clauses: CUT-3
 #[test]
-fn the_last_to_enter_is_the_first_to_be_held_back() {
+fn the_last_to_enter_is_the_first_to_be_barred() {
     let roster = Roster::sample(3);
-    let verdict = judge(&roster, &silence([(0, &[1]), (1, &[0]), (2, &[0, 1])]));
+    let verdict = judged(&roster, &silence([(0, &[1]), (1, &[0]), (2, &[0, 1])]));
     assert_eq!(verdict.remove, [(2, vec![0, 1])]);
 }
 
 // 1 to 3 accuse 0 and are cut themselves; 4 and 5, all that is left to speak of 0, hear it.
-// Clauses: CUT-5
+// Clauses: CUT-3
 #[test]
-fn a_member_that_only_the_cut_accuses_is_held_back() {
+fn a_member_that_only_the_cut_accuses_is_barred() {
     let roster = Roster::sample(6);
     let well = [0, 4, 5];
     let alerts = silence([(0, &[1, 2, 3]), (1, &well), (2, &well), (3, &well)]);
 
-    let verdict = judge(&roster, &alerts);
+    let verdict = judged(&roster, &alerts);
 
     assert_eq!(verdict.remove, [1, 2, 3].map(|dead| (dead, well.to_vec())));
     assert_eq!(verdict.in_doubt, []);
 }
 
-// Clauses: CUT-3
+// Clauses: CUT-8
 #[test]
 fn who_loses_all_its_observers_needs_probers() {
     let roster = Roster::sample(1000);
     let dead = 300..600;
     let alerts = all_accuse(&roster, dead.clone(), |o| !dead.contains(&o));
 
-    let verdict = judge(&roster, &alerts);
+    let verdict = judged(&roster, &alerts);
 
     // The farthest observer stands 191 on: 408 has none outside of the cut,
     // and 407 has 408, which is as silent.
     assert_eq!(removed(&verdict), (409..600).collect::<Vec<_>>());
     assert_eq!(verdict.needs_probers, [408]);
     assert_rightly(&roster, &alerts, &verdict);
+
+    // Probers that cannot dial it either add it, and the next one is alone.
+    let unreachable = OrderSet::of(1000, [408, 20]);
+    let verdict = judge(&roster, &alerts, &unreachable);
+    assert_eq!(verdict.remove[0], (408, vec![]));
+    assert_eq!(removed(&verdict), (408..600).collect::<Vec<_>>());
+    assert_eq!(verdict.needs_probers, [407]);
 }
 
-// Clauses: CUT-2 CUT-5
+// Clauses: CUT-3
 #[test]
 fn the_last_words_of_the_dead_remove_none_of_the_living() {
     for dead in [0..300, 300..600, 700..1000] {
@@ -265,7 +295,7 @@ fn the_last_words_of_the_dead_remove_none_of_the_living() {
             alerts.entry(subject).or_default().extend(accusers);
         }
 
-        let verdict = judge(&roster, &alerts);
+        let verdict = judged(&roster, &alerts);
 
         assert_eq!(verdict.remove.len(), 191, "{dead:?}");
         assert!(removed(&verdict).iter().all(|place| dead.contains(place)));
@@ -301,21 +331,21 @@ fn some_dead() -> impl Strategy<Value = (usize, BTreeSet<usize>, Vec<u8>)> {
 }
 
 proptest! {
-    // Clauses: CUT-2 CUT-5
+    // Clauses: CUT-3
     #[test]
     fn whatever_is_said_everybody_who_goes_goes_rightly((members, alerts) in any_alerts()) {
         let roster = Roster::sample(members);
-        let verdict = judge(&roster, &alerts);
+        let verdict = judged(&roster, &alerts);
         assert_rightly(&roster, &alerts, &verdict);
     }
 
-    // Clauses: CUT-2 CUT-4
+    // Clauses: CUT-3 CUT-4
     #[test]
     fn whoever_enough_accuse_goes_or_is_in_doubt_unless_its_accusers_go(
         (members, alerts) in any_alerts(),
     ) {
         let roster = Roster::sample(members);
-        let verdict = judge(&roster, &alerts);
+        let verdict = judged(&roster, &alerts);
         let gone = removed(&verdict);
         for (subject, by) in &alerts {
             if verifies(&roster, *subject, by) && !gone.contains(subject) {
@@ -328,7 +358,7 @@ proptest! {
         }
     }
 
-    // Clauses: CUT-2
+    // Clauses: CUT-3
     #[test]
     fn a_member_accused_by_at_most_half_of_its_living_observers_stays(
         (members, dead, chance) in some_dead(),
@@ -345,7 +375,7 @@ proptest! {
             alerts.insert(subject, flaky.map(|o| (*o, Silence)).collect());
         }
 
-        let verdict = judge(&roster, &alerts);
+        let verdict = judged(&roster, &alerts);
 
         prop_assert!(removed(&verdict).iter().all(|place| !living(*place)));
         if members <= 9 && dead.len() * 2 < members {

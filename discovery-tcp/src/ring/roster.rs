@@ -5,7 +5,7 @@ use discovery_core::{Member, NodeId, NodeInfo, Topology};
 
 use super::order_set::OrderSet;
 
-/// Most observers of one member (CUT).
+/// Most observers of one member (CUT-1).
 pub(crate) const OBSERVERS_MAX: usize = 8;
 
 /// How far behind a member its observers stand, nearest first. They spread, so that members that
@@ -91,14 +91,14 @@ impl Roster {
         self.offsets.len()
     }
 
-    /// Who observes the member at a place: distinct, never itself (CUT); none beyond the last.
+    /// Who observes the member at a place: distinct, never itself (CUT-1); none beyond the last.
     pub(crate) fn observers(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
         let members = self.members();
         self.offsets_of(place)
             .map(move |offset| (place + offset) % members)
     }
 
-    /// Whom the member at a place observes: distinct, never itself (CUT); none beyond the last.
+    /// Whom the member at a place observes: distinct, never itself (CUT-1); none beyond the last.
     pub(crate) fn subjects(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
         let members = self.members();
         self.offsets_of(place)
@@ -110,7 +110,7 @@ impl Roster {
         self.offsets.iter().copied().filter(move |_| there)
     }
 
-    /// To whom `me` passes on what `root` proposes. Those in `skip` have no children and are
+    /// To whom `me` passes on what `root` proposes (SPREAD-1). Those in `skip` have no children and are
     /// nobody's: the root serves them itself if they are to know. The root is never skipped.
     pub(crate) fn children(
         &self,
