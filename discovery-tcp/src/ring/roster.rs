@@ -110,8 +110,8 @@ impl Roster {
         self.offsets.iter().copied().filter(move |_| there)
     }
 
-    /// To whom `me` passes on what `root` proposes (SPREAD-1). Those in `skip` have no children and are
-    /// nobody's: the root serves them itself if they are to know. The root is never skipped.
+    /// To whom `me` passes on what `root` proposes (SPREAD-1). Those in `skip` have no children and
+    /// are nobody's: the root serves them itself if they are to know. The root is never skipped.
     pub(crate) fn children(
         &self,
         root: usize,
