@@ -168,9 +168,9 @@ impl Founding {
         self.decided.as_ref()
     }
 
-    /// The configured names, sorted.
-    pub(crate) fn names(&self) -> &[NodeName] {
-        &self.names
+    /// Whether a proposal of this process is under way.
+    pub(crate) fn is_proposing(&self) -> bool {
+        self.own.is_some() && self.decided.is_none()
     }
 
     fn next_round(&mut self) -> Vec<Addressed> {

@@ -1,0 +1,287 @@
+//! A decided topology takes effect: who is in, who is told, who goes on leading.
+
+use std::collections::BTreeMap;
+
+use discovery_core::{
+    Message as DeliveredMessage, NodeId, Published, SnapshotCause, Standing, TopologyEvent,
+};
+
+use super::decide::{DECIDED_BYTES_MAX, Told, step_down};
+use super::log::Log;
+use super::member::{Gather, Membership, Publishing, REMOVED_MAX};
+use super::output::Notice;
+use super::planted::Bug;
+use super::recover::Survivor;
+use super::roster::Roster;
+use super::takeover::Takeover;
+use super::timers::Timer;
+use super::watch::Watch;
+use super::{Life, Ring};
+use crate::message::{Decided, Message, Position, PublishedMessage, Tick, Watermark};
+
+impl Ring {
+    /// The first topology of this node id: founded here, or learned with a snapshot.
+    pub(super) fn become_member(&mut self, log: Log, cause: SnapshotCause) {
+        let now = self.fx.now;
+        let topology = log.topology().clone();
+        let roster = Roster::new(&topology);
+        let Some(place) = roster.index_of(self.me.id()) else {
+            return;
+        };
+        self.fx.timers.clear_life();
+        self.fx.counters.installs += 1;
+        let watermark = Watermark {
+            term: topology.term(),
+            position: log.decided(),
+        };
+        let membership = Membership {
+            log,
+            roster,
+            place,
+            lead: None,
+            takeover: Takeover::default(),
+            installed_at: now,
+            watermark,
+            tick: Tick {
+                term: topology.term(),
+                count: 0,
+            },
+            tick_at: now,
+            watch: Watch::default(),
+            alerts: BTreeMap::new(),
+            gather: Gather::default(),
+            fetched_at: None,
+            publishing: Publishing::default(),
+            leaving: None,
+            quorum: true,
+            quorum_lost_at: None,
+            survivor: Survivor::default(),
+            removed: std::collections::VecDeque::new(),
+            contested: BTreeMap::new(),
+            joined_at: now,
+        };
+        let position = membership.log.decided().0;
+        self.life = Life::Member(Box::new(membership));
+        self.floor.know(&topology);
+        self.filter.admit(&topology);
+        self.fx.emit(Notice::Installed {
+            topology: topology.clone(),
+            cause,
+            position,
+        });
+        self.stands(Standing::Member { topology });
+        self.watch_members();
+        self.tell_rumours_soon();
+        let beat = self.fx.jitter(self.config.silence_limit / 4);
+        self.fx.after(Timer::Beat, beat);
+        self.fx.after(Timer::Tend, self.config.settle / 8);
+        let probe = self.fx.jitter(self.config.probe_interval);
+        self.fx.after(Timer::Probe, probe);
+        self.watch_seeds_as_needed();
+    }
+
+    /// A decided change is in force (DECIDE-7, DECIDE-8 were done by the log).
+    pub(super) fn install(&mut self, event: TopologyEvent, position: Position, told: Told) {
+        // Acceptances of the old topology go up while its bitmaps still mean something.
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let led = m.lead.as_ref().map(|lead| (lead.reproposed_to, lead.term));
+        m.roster = Roster::new(&event.topology);
+        for (member, _) in &event.failed {
+            m.removed.push_back(member.id());
+        }
+        m.removed
+            .extend(event.left.iter().map(|member| member.id()));
+        while m.removed.len() > REMOVED_MAX {
+            m.removed.pop_front();
+        }
+        m.installed_at = now;
+        m.gather = Gather::default();
+        m.takeover.candidacy = None;
+        m.watermark = Watermark {
+            term: event.topology.term(),
+            position,
+        };
+        m.tick_at = now;
+        m.alerts
+            .retain(|id, _| event.topology.member(*id).is_some());
+        m.contested
+            .retain(|id, _| event.topology.member(*id).is_some());
+        m.survivor.over();
+        if event.topology.cluster_id() != event.previous.cluster_id {
+            m.survivor.parent = Some(event.previous.cluster_id);
+        }
+        self.fx.counters.installs += 1;
+        self.floor.know(&event.topology);
+        self.filter.admit(&event.topology);
+        let epoch_changed = event.epoch_changed;
+        let gone: Vec<NodeId> = event
+            .left
+            .iter()
+            .chain(event.failed.iter().map(|(member, _)| member))
+            .map(|member| member.id())
+            .collect();
+        self.fx.emit(Notice::Changed(event));
+        let Some(place) = m.roster.index_of(self.me.id()) else {
+            self.tell_the_rest();
+            self.gone_by_decision();
+            return;
+        };
+        m.place = place;
+        if epoch_changed {
+            self.forget_publications();
+        }
+        self.watch_members();
+        self.fx.within(Timer::Tend, self.config.settle / 8);
+        self.regain_quorum();
+        match led {
+            Some((reproposed_to, _)) if told == Told::Counted => {
+                self.tell_the_removed(&gone);
+                self.tell_learners(position);
+                if position > reproposed_to || self.fx.bug(Bug::NoNewPromises) {
+                    self.lead_on(position);
+                } else {
+                    // A re-proposed change: its new members promised nothing yet (TAKE).
+                    self.keep_joiners();
+                    self.stand(true);
+                }
+            }
+            Some(_) if self.fx.bug(Bug::LeadsOnOverInstall) => self.lead_on(position),
+            Some(_) => {
+                self.keep_joiners();
+            }
+            None => self.consider_takeover(),
+        }
+        self.watch_seeds_as_needed();
+    }
+
+    /// A coordinator that goes with its last change tells everybody that stays (LEAVE).
+    fn tell_the_rest(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let others: Vec<NodeId> = m
+            .topology()
+            .members()
+            .iter()
+            .map(|member| member.id())
+            .collect();
+        self.tell_the_removed(&others);
+    }
+
+    /// The coordinator tells those that a change removed; they are not in the tree any more.
+    fn tell_the_removed(&mut self, gone: &[NodeId]) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.lead.is_none() {
+            return;
+        }
+        let before = Position(m.log.decided().0.saturating_sub(1));
+        let Some((first, entries)) = m.log.decided_after(before, DECIDED_BYTES_MAX) else {
+            return;
+        };
+        let (topology, decided) = (m.id(), m.log.decided());
+        let news = Decided {
+            topology,
+            first,
+            entries,
+            decided,
+        };
+        for id in gone {
+            self.fx.send_to(*id, Message::Decided(news.clone()));
+        }
+    }
+
+    /// The coordinator tells those that have a snapshot what was decided since, among them those
+    /// whom it admits.
+    fn tell_learners(&mut self, position: Position) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(lead) = &mut m.lead else {
+            return;
+        };
+        let told = m.log.decided();
+        let before = Position(position.0.saturating_sub(1));
+        let Some((first, entries)) = m.log.decided_after(before, DECIDED_BYTES_MAX) else {
+            return;
+        };
+        let news = Decided {
+            topology: m.log.id(),
+            first,
+            entries,
+            decided: told,
+        };
+        let news = std::sync::Arc::new(Message::Decided(news));
+        for id in lead.admission.learners() {
+            self.fx.send_shared_to(id, &news);
+        }
+        lead.admission.admitted(m.log.topology());
+    }
+
+    /// Joiners that were waiting for a coordinator that stops: they ask again by themselves.
+    fn keep_joiners(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let waiting = m
+            .lead
+            .as_mut()
+            .map(|lead| std::mem::take(&mut lead.admission));
+        step_down(m);
+        for id in waiting.iter().flat_map(|admission| admission.everybody()) {
+            self.answer_join(id, super::admission::again());
+        }
+    }
+
+    pub(super) fn deliver_message(&mut self, message: PublishedMessage, position: Position) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let topology = m.id();
+        let PublishedMessage {
+            publisher,
+            sequence,
+            topic,
+            payload,
+        } = message;
+        let mut done = Vec::new();
+        if publisher == self.me.id() {
+            while let Some(first) = m.publishing.pending.front()
+                && first.sequence <= sequence
+            {
+                done.push((first.request, first.sequence == sequence));
+                m.publishing.pending.pop_front();
+            }
+        }
+        let place = position.0;
+        let delivered = DeliveredMessage::new(topic, payload, publisher, topology, place);
+        self.fx.emit(Notice::Message(delivered));
+        for (request, decided) in done {
+            let result = if decided {
+                Ok(Published::new(topology, place))
+            } else {
+                let why = "a later message of this node was decided before it".into();
+                Err(discovery_core::PublishError::OutcomeUnknown { why })
+            };
+            self.fx.emit(Notice::Published { request, result });
+        }
+    }
+
+    /// No longer a member by decision: the node id is given up with every link (ANSWER, STAND).
+    fn gone_by_decision(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.leaving.is_some() {
+            self.left(Ok(()));
+            return;
+        }
+        let last = m.topology().clone();
+        let joined_at = m.joined_at;
+        self.removed(last, joined_at);
+    }
+}

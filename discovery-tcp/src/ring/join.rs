@@ -1,0 +1,371 @@
+//! The newcomer's side of joining (JOIN): asking a member, learning, becoming one.
+
+use std::time::Duration;
+
+use discovery_core::{NodeId, SnapshotCause, TopologyId};
+
+use super::input::LinkId;
+use super::links::Purpose;
+use super::log::{Delivered, Log};
+use super::planted::Bug;
+use super::timers::Timer;
+use super::{Life, Ring};
+use crate::message::{
+    Decided, Fetch, Join, JoinAnswer, JoinVerdict, MemberHint, Message, Snapshot, SnapshotAck,
+};
+use crate::moment::Moment;
+
+/// First and longest pause between two requests.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Pause after a refusal that somebody has to mend.
+const REFUSED: Duration = Duration::from_secs(30);
+/// Silence limits for which only the answer filter may keep a newcomer out (ANSWER).
+const BARRED_LIMITS: u32 = 3;
+
+/// A newcomer's attempt to be admitted.
+#[derive(Debug, Default)]
+pub(super) struct Joining {
+    target: Option<MemberHint>,
+    attempt: u32,
+    /// The log as far as it was learned; one node id takes one snapshot (P5).
+    pub(super) learner: Option<Log>,
+    pub(super) learner_from: Option<NodeId>,
+    heard_at: Moment,
+    barred_since: Option<Moment>,
+}
+
+impl Joining {
+    pub(super) fn is_under_way(&self) -> bool {
+        self.target.is_some()
+    }
+}
+
+impl Ring {
+    /// There is a member somewhere: formation ends, joining begins (FORM-1).
+    pub(super) fn hear_of_member(&mut self, member: MemberHint) {
+        let now = self.fx.now;
+        self.hearsay.member = Some(member.clone());
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        if newcomer.join.target.is_some() || now < newcomer.not_before {
+            return;
+        }
+        newcomer.join.target = Some(member);
+        newcomer.join.heard_at = now;
+        self.void_round();
+        self.pursue_join();
+    }
+
+    /// Asks the member again, over a link or a new one.
+    pub(super) fn pursue_join(&mut self) {
+        let now = self.fx.now;
+        let listed = self.sees_itself_listed();
+        let limit = self.config.silence_limit;
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let Some(target) = newcomer.join.target.clone() else {
+            self.fx.within(Timer::Round, Duration::ZERO);
+            return;
+        };
+        if now.since(newcomer.join.heard_at) > limit * 2 {
+            // Nobody there any more: look around again.
+            self.give_up_target();
+            return;
+        }
+        newcomer.join.attempt = newcomer.join.attempt.saturating_add(1);
+        let pause = super::takeover::backoff(RETRY, newcomer.join.attempt);
+        let pause = self.fx.jitter(pause);
+        self.fx.after(Timer::Join, pause);
+        let join = Join {
+            node: self.me.clone(),
+            listed,
+        };
+        if self.fx.send_to(target.node, Message::Join(join)) {
+            self.waits(format!("{} to admit it", target.node));
+        } else if !self.fx.links.is_dialling(target.node, &target.addresses)
+            && let Some(to) = target.addresses.first()
+        {
+            self.fx.dial(*to, Purpose::Hint);
+        }
+    }
+
+    fn give_up_target(&mut self) {
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        if let Some(target) = newcomer.join.target.take() {
+            self.hearsay.forget(target.node);
+        }
+        newcomer.join.attempt = 0;
+        self.fx.timers.clear(Timer::Join);
+        self.fx.within(Timer::Round, Duration::ZERO);
+    }
+
+    fn sees_itself_listed(&self) -> bool {
+        let Some(report) = &self.finder else {
+            return false;
+        };
+        let uid = self.me.pod_uid();
+        report.seeds().iter().any(|seed| match uid {
+            Some(_) => seed.pod_uid.as_ref() == uid,
+            None => self.me.addresses().contains(&seed.address()),
+        })
+    }
+
+    /// A node that this newcomer asks is linked: ask at once.
+    pub(super) fn join_linked(&mut self, node: NodeId) {
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        if newcomer
+            .join
+            .target
+            .as_ref()
+            .is_some_and(|target| target.node == node)
+        {
+            newcomer.join.heard_at = self.fx.now;
+            self.pursue_join();
+        }
+    }
+
+    /// The last link to a node is gone, or could not be opened.
+    pub(super) fn join_unlinked(&mut self, node: NodeId) {
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        if newcomer
+            .join
+            .target
+            .as_ref()
+            .is_some_and(|target| target.node == node)
+        {
+            self.give_up_target();
+        }
+    }
+
+    /// A dial by hearsay failed: whoever was expected there is not.
+    pub(super) fn hint_failed(&mut self, address: std::net::SocketAddr) {
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let target = newcomer.join.target.as_ref();
+        if target.is_some_and(|target| target.addresses.contains(&address)) {
+            self.give_up_target();
+        }
+    }
+
+    pub(super) fn on_join_answer(&mut self, from: NodeId, answer: JoinAnswer) {
+        let now = self.fx.now;
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let Some(target) = &newcomer.join.target else {
+            return;
+        };
+        if target.node != from {
+            return;
+        }
+        newcomer.join.heard_at = now;
+        let attempt = newcomer.join.attempt;
+        match answer.verdict {
+            JoinVerdict::Queued { ahead } => {
+                self.waits(format!("{from} to admit it, {ahead} before it"));
+            }
+            JoinVerdict::Redirect { coordinator } => {
+                let same = coordinator.node == target.node || coordinator.node == self.me.id();
+                if !same && attempt < 32 {
+                    newcomer.join.target = Some(coordinator);
+                    self.pursue_join();
+                }
+            }
+            JoinVerdict::NotNow {
+                waiting_for,
+                retry_after,
+            } => {
+                newcomer.join.attempt = 0;
+                let pause = self.fx.jitter(retry_after.min(RETRY.1));
+                self.fx.after(Timer::Join, pause);
+                self.waits(waiting_for);
+            }
+            JoinVerdict::Refused {
+                reason: crate::message::RefusalReason::NodeId,
+            } => {
+                // The id was a member's once (P5).
+                self.start_over(Duration::ZERO);
+            }
+            JoinVerdict::Refused { reason } => {
+                newcomer.join.heard_at = now + REFUSED;
+                self.fx.after(Timer::Join, REFUSED);
+                self.waits(format!(
+                    "somebody to mend what {from} refuses: {}",
+                    reason.as_str()
+                ));
+            }
+            JoinVerdict::NameTaken { by } => {
+                self.waits(format!("its name to be given up by {by}"));
+            }
+            JoinVerdict::Unreachable { by } => {
+                self.waits(format!("{by} to be able to dial it back"));
+            }
+        }
+    }
+
+    /// A snapshot: a newcomer begins to learn; a member finds that it was left behind.
+    pub(super) fn on_snapshot(&mut self, from: NodeId, snapshot: &Snapshot) {
+        let now = self.fx.now;
+        let topology = snapshot.topology.id();
+        let barred = !self.may_hear(from, topology);
+        let limit = self.config.silence_limit * BARRED_LIMITS;
+        let newcomer = match &mut self.life {
+            Life::Newcomer(newcomer) => newcomer,
+            Life::Member(_) if self.fx.bug(Bug::LagSkippedBySnapshot) => {
+                let log = self.log_from(snapshot);
+                self.become_member(log, SnapshotCause::Behind);
+                return;
+            }
+            Life::Member(_) => {
+                self.on_foreign_snapshot(from, &snapshot.topology);
+                return;
+            }
+            Life::Over => return,
+        };
+        newcomer.join.heard_at = now;
+        if barred {
+            // Only the filter keeps it out: after a while it starts over as a process that has
+            // answered nothing.
+            let since = *newcomer.join.barred_since.get_or_insert(now);
+            if now.since(since) > limit {
+                self.filter = super::filter::AnswerFilter::default();
+                self.start_over(Duration::ZERO);
+            }
+            return;
+        }
+        if let Some(learner) = &newcomer.join.learner {
+            let follows = learner.id().cluster_id == topology.cluster_id
+                && snapshot.position <= learner.decided();
+            if follows {
+                self.acknowledge(from);
+            } else {
+                // One node id takes one snapshot: who would need another is a new node (P5).
+                self.start_over(Duration::ZERO);
+            }
+            return;
+        }
+        let log = self.log_from(snapshot);
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        newcomer.join.learner = Some(log);
+        newcomer.join.learner_from = Some(from);
+        self.floor.know(&snapshot.topology);
+        self.acknowledge(from);
+        self.join_if_admitted();
+    }
+
+    fn acknowledge(&mut self, to: NodeId) {
+        let Life::Newcomer(newcomer) = &self.life else {
+            return;
+        };
+        if let Some(learner) = &newcomer.join.learner {
+            let ack = SnapshotAck {
+                topology: learner.id(),
+                position: learner.decided(),
+            };
+            self.fx.send_to(to, Message::SnapshotAck(ack));
+        }
+    }
+
+    /// Decided entries, for a learner; false if this node is none.
+    pub(super) fn learner_learns(&mut self, link: LinkId, from: NodeId, decided: &Decided) -> bool {
+        let now = self.fx.now;
+        let me = self.me.id();
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return false;
+        };
+        newcomer.join.heard_at = now;
+        let Some(learner) = &mut newcomer.join.learner else {
+            return true;
+        };
+        if decided.topology.cluster_id != learner.id().cluster_id {
+            return true;
+        }
+        if decided.first > learner.decided().next() {
+            let fetch = Fetch {
+                topology: learner.id(),
+                decided: learner.decided(),
+            };
+            self.fx.send_to(from, Message::Fetch(fetch));
+            return true;
+        }
+        let Some(delivered) = learner.learn(decided.first, &decided.entries) else {
+            self.nonsense(link);
+            return true;
+        };
+        let behind = learner.decided() < decided.decided;
+        let gone = delivered.iter().any(|one| match one {
+            Delivered::Changed { event, .. } => {
+                let failed = event.failed.iter().map(|(member, _)| member);
+                event
+                    .left
+                    .iter()
+                    .chain(failed)
+                    .any(|member| member.id() == me)
+            }
+            Delivered::Message { .. } | Delivered::Again => false,
+        });
+        if gone {
+            // Admitted and removed before it knew.
+            self.start_over(Duration::ZERO);
+            return true;
+        }
+        if behind {
+            let fetch = Fetch {
+                topology: learner.id(),
+                decided: learner.decided(),
+            };
+            self.fx.send_to(from, Message::Fetch(fetch));
+        }
+        self.acknowledge(from);
+        self.join_if_admitted();
+        true
+    }
+
+    /// A member speaks of a topology; a learner that does not have it asks for what it lacks (D10).
+    /// True if this node is no member, so that nothing else is to be done.
+    pub(super) fn learner_is_behind(&mut self, from: NodeId, theirs: TopologyId) -> bool {
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return false;
+        };
+        if let Some(learner) = &newcomer.join.learner
+            && learner.id().cluster_id == theirs.cluster_id
+            && theirs > learner.id()
+        {
+            let fetch = Fetch {
+                topology: learner.id(),
+                decided: learner.decided(),
+            };
+            self.fx.send_to(from, Message::Fetch(fetch));
+        }
+        true
+    }
+
+    /// The learned topology holds this node: it is a member.
+    fn join_if_admitted(&mut self) {
+        let me = self.me.id();
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let admitted = |log: &Log| log.topology().member(me).is_some();
+        if newcomer.join.learner.as_ref().is_some_and(admitted)
+            && let Some(log) = newcomer.join.learner.take()
+        {
+            let from = newcomer.join.learner_from;
+            self.become_member(log, SnapshotCause::Start);
+            if let Some(from) = from {
+                self.fetch_from(from);
+            }
+        }
+    }
+}

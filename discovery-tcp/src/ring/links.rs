@@ -1,0 +1,159 @@
+//! The table of links: who is at the other end, and what each was opened for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use discovery_core::{NodeId, NodeInfo, ProcessIdentity};
+
+use super::input::LinkId;
+use crate::message::{Introduction, PhaseKind, Rank};
+use crate::moment::Moment;
+
+/// What a link was opened for: who wants to hear what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Somebody else opened it.
+    Accepted,
+    /// A listed process is contacted.
+    Contact(ProcessIdentity),
+    /// A member is needed.
+    Member(NodeId),
+    /// A better candidate, a member heard of, or a seed worth probing.
+    Hint,
+    /// A joiner or a suspect is dialled on behalf of the coordinator.
+    DialBack(u64),
+}
+
+/// How far a link has come.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// Asked for.
+    Dialling,
+    /// Open; the greeting has not come.
+    Greeting,
+    /// Both sides know each other.
+    Open(Box<OtherEnd>),
+}
+
+/// Who is at the other end, as last told.
+#[derive(Clone, Debug)]
+pub(super) struct OtherEnd {
+    pub(super) node: NodeInfo,
+    pub(super) phase: PhaseKind,
+    pub(super) rank: Option<Rank>,
+    /// The rank of the best candidate, and whether a member, that it was told of last.
+    pub(super) told_best: Option<Rank>,
+    pub(super) told_member: bool,
+}
+
+/// One link.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) dialled: Option<SocketAddr>,
+    pub(super) purpose: Purpose,
+    pub(super) stage: Stage,
+    /// When something that needed it last used it.
+    pub(super) used_at: Moment,
+}
+
+impl Link {
+    pub(super) fn other_end(&self) -> Option<&OtherEnd> {
+        match &self.stage {
+            Stage::Open(end) => Some(end),
+            Stage::Dialling | Stage::Greeting => None,
+        }
+    }
+}
+
+/// All links of the ring.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    table: BTreeMap<LinkId, Link>,
+    by_node: BTreeMap<NodeId, Vec<LinkId>>,
+    next: u64,
+}
+
+impl Links {
+    /// Draws the next even number.
+    pub(super) fn draw(&mut self) -> LinkId {
+        self.next += 2;
+        LinkId(self.next)
+    }
+
+    pub(super) fn insert(&mut self, id: LinkId, link: Link) {
+        self.table.insert(id, link);
+    }
+
+    pub(super) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.table.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.table.get_mut(&id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.table.iter().map(|(id, link)| (*id, link))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (LinkId, &mut Link)> {
+        self.table.iter_mut().map(|(id, link)| (*id, link))
+    }
+
+    /// Marks a link as open to this node.
+    pub(super) fn open(&mut self, id: LinkId, intro: &Introduction) {
+        let Some(link) = self.table.get_mut(&id) else {
+            return;
+        };
+        link.stage = Stage::Open(Box::new(OtherEnd {
+            node: intro.node.clone(),
+            phase: intro.phase,
+            rank: intro.rank,
+            told_best: None,
+            told_member: false,
+        }));
+        self.by_node.entry(intro.node.id()).or_default().push(id);
+    }
+
+    pub(super) fn remove(&mut self, id: LinkId) -> Option<Link> {
+        let link = self.table.remove(&id)?;
+        if let Some(end) = link.other_end()
+            && let Some(links) = self.by_node.get_mut(&end.node.id())
+        {
+            links.retain(|other| *other != id);
+            if links.is_empty() {
+                self.by_node.remove(&end.node.id());
+            }
+        }
+        Some(link)
+    }
+
+    /// The newest open link to a node.
+    pub(super) fn to(&self, node: NodeId) -> Option<LinkId> {
+        self.by_node.get(&node)?.last().copied()
+    }
+
+    pub(super) fn is_linked(&self, node: NodeId) -> bool {
+        self.by_node.contains_key(&node)
+    }
+
+    /// Whether a link to this member, or to this address, is being opened.
+    pub(super) fn is_dialling(&self, node: NodeId, to: &[SocketAddr]) -> bool {
+        self.table.values().any(|link| match link.stage {
+            Stage::Dialling | Stage::Greeting => {
+                link.purpose == Purpose::Member(node)
+                    || link.dialled.is_some_and(|dialled| to.contains(&dialled))
+            }
+            Stage::Open(_) => false,
+        })
+    }
+
+    /// Who is at the other end of an open link.
+    pub(super) fn node_at(&self, id: LinkId) -> Option<&NodeInfo> {
+        self.table.get(&id)?.other_end().map(|end| &end.node)
+    }
+}

@@ -1,0 +1,405 @@
+//! The log of one member or learner: what is decided, accepted and promised. Pure: it is told what
+//! came and says what was delivered; who sends what to whom is elsewhere.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use discovery_core::{NodeId, Term, Topology, TopologyEvent, TopologyId};
+
+use super::planted::{Bug, Planted};
+use crate::message::{DecidedEntry, Decision, Position, Propose, PublishedMessage, Snapshot, Tail};
+
+/// Something decided, now in force here.
+#[derive(Clone, Debug)]
+pub(super) enum Delivered {
+    /// A change.
+    Changed {
+        event: Box<TopologyEvent>,
+        position: Position,
+    },
+    /// A message, not seen before.
+    Message {
+        message: PublishedMessage,
+        position: Position,
+    },
+    /// A message that was decided twice: the second one is passed over (P6).
+    Again,
+}
+
+/// What an acceptor makes of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Everything in it is accepted, up to here.
+    Accepted(Position),
+    /// A higher term was promised.
+    Superseded(Term),
+    /// Something before it is missing.
+    Missing,
+    /// It names a topology that is not in force here.
+    OtherTopology,
+    /// It cannot be.
+    Nonsense,
+}
+
+/// The state of one acceptor.
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    topology: Topology,
+    decided: Position,
+    promised: Term,
+    /// The term of the whole tail; none if nothing was accepted in this topology (DECIDE-8).
+    tail_term: Option<Term>,
+    tail: VecDeque<Arc<Decision>>,
+    history: VecDeque<DecidedEntry>,
+    history_bytes: usize,
+    history_max: usize,
+    history_bytes_max: usize,
+    sequences: BTreeMap<NodeId, u64>,
+    planted: Planted,
+}
+
+/// What a decided entry weighs in the history, roughly.
+fn weight(decision: &Decision) -> usize {
+    match decision {
+        Decision::Change(change) => {
+            64 + change.joins.len() * 192 + (change.leaves.len() + change.failures.len()) * 64
+        }
+        Decision::Message(message) => 96 + message.topic.as_str().len() + message.payload.len(),
+    }
+}
+
+/// What the entries of a tail weigh together.
+pub(super) fn weight_of<'a>(entries: impl IntoIterator<Item = &'a Arc<Decision>>) -> usize {
+    entries.into_iter().map(|entry| weight(entry)).sum()
+}
+
+impl Log {
+    /// The log of a founder, or of a learner with its snapshot.
+    pub(super) fn starting(
+        snapshot: &Snapshot,
+        (history_max, bytes_max): (usize, usize),
+        planted: Planted,
+    ) -> Self {
+        let promised = snapshot.promised.max(snapshot.topology.term());
+        Self {
+            topology: snapshot.topology.clone(),
+            decided: snapshot.position,
+            promised,
+            tail_term: None,
+            tail: VecDeque::new(),
+            history: VecDeque::new(),
+            history_bytes: 0,
+            history_max,
+            history_bytes_max: bytes_max,
+            sequences: snapshot.sequences.iter().copied().collect(),
+            planted,
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            topology: self.topology.clone(),
+            position: self.decided,
+            promised: self.promised,
+            sequences: if self.planted.has(Bug::SequencesNotInSnapshot) {
+                Vec::new()
+            } else {
+                self.sequences
+                    .iter()
+                    .map(|(id, last)| (*id, *last))
+                    .collect()
+            },
+        }
+    }
+
+    pub(super) fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    pub(super) fn decided(&self) -> Position {
+        self.decided
+    }
+
+    pub(super) fn promised(&self) -> Term {
+        self.promised
+    }
+
+    pub(super) fn tail_term(&self) -> Option<Term> {
+        self.tail_term
+    }
+
+    /// The last position accepted, or decided if nothing is.
+    pub(super) fn end(&self) -> Position {
+        self.decided.plus(self.tail.len() as u64)
+    }
+
+    pub(super) fn tail(&self) -> &VecDeque<Arc<Decision>> {
+        &self.tail
+    }
+
+    /// The last sequence of a publisher that is decided.
+    pub(super) fn sequence(&self, publisher: NodeId) -> u64 {
+        self.sequences.get(&publisher).copied().unwrap_or(0)
+    }
+
+    /// Promises a term; false if one as high was promised before.
+    pub(super) fn promise(&mut self, term: Term) -> bool {
+        if term <= self.promised {
+            return false;
+        }
+        if !self.planted.has(Bug::PromiseForgotten) {
+            self.promised = term;
+        }
+        true
+    }
+
+    /// Raises the promise without granting anything.
+    pub(super) fn raise_promise(&mut self, term: Term) {
+        self.promised = self.promised.max(term);
+    }
+
+    /// What was accepted beyond a position, for a candidate that is not behind.
+    pub(super) fn tail_after(&self, position: Position) -> Tail {
+        let known = position.0.saturating_sub(self.decided.0);
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        Tail {
+            term: self.tail_term,
+            first: position.next(),
+            entries: self.tail.iter().skip(known).cloned().collect(),
+        }
+    }
+
+    /// Takes over a tail under a term of one's own, as the candidate does with the highest one
+    /// (TAKE), and accepts it first (DECIDE-4).
+    pub(super) fn adopt(&mut self, term: Term, tail: Vec<Arc<Decision>>) {
+        self.promised = self.promised.max(term);
+        self.tail_term = Some(term);
+        self.tail = tail.into();
+    }
+
+    /// Accepts an own proposal (DECIDE-4).
+    pub(super) fn append_own(&mut self, decision: Arc<Decision>) {
+        self.tail.push_back(decision);
+    }
+
+    /// Judges a proposal and takes what it brings (DECIDE-2, DECIDE-3).
+    pub(super) fn accept(&mut self, propose: &Propose) -> Verdict {
+        if propose.term < self.promised && !self.planted.has(Bug::StaleTermAccepted) {
+            return Verdict::Superseded(self.promised);
+        }
+        let named = propose.topology == self.topology.id();
+        if !named && !self.planted.has(Bug::TopologyNotNamed) {
+            return Verdict::OtherTopology;
+        }
+        if propose.first.0 == 0 || propose.start.0 == 0 || !self.fits(&propose.entries) {
+            return Verdict::Nonsense;
+        }
+        let last = Position(propose.first.0 + propose.entries.len() as u64 - 1);
+        if self.tail_term == Some(propose.term) {
+            return self.append(propose);
+        }
+        if self.tail_term.is_some_and(|term| term > propose.term) {
+            return Verdict::Nonsense;
+        }
+        // The first message of a term to this acceptor: the whole re-proposed tail, or nothing.
+        if propose.start > self.decided.next() {
+            return Verdict::Missing;
+        }
+        let need = self.decided.next();
+        if propose.first > need || last < propose.reproposed_to {
+            return Verdict::Missing;
+        }
+        let known = usize::try_from(need.0 - propose.first.0).unwrap_or(usize::MAX);
+        let mut tail: VecDeque<_> = propose.entries.iter().skip(known).cloned().collect();
+        if self.planted.has(Bug::TailDroppedAtFirst) && propose.reproposed_to >= propose.start {
+            tail.truncate(1);
+        }
+        if self.planted.has(Bug::TailKept) {
+            let kept = tail.len().min(self.tail.len());
+            tail.extend(self.tail.drain(kept..));
+        }
+        self.raise_promise(propose.term);
+        self.tail_term = Some(propose.term);
+        self.tail = tail;
+        Verdict::Accepted(self.end())
+    }
+
+    /// Whether a change stands only at the end, and is one of the topology in force.
+    fn fits(&self, entries: &[Arc<Decision>]) -> bool {
+        let last = entries.len().saturating_sub(1);
+        entries
+            .iter()
+            .enumerate()
+            .all(|(place, entry)| match &**entry {
+                Decision::Change(change) => place == last && change.base == self.topology.id(),
+                Decision::Message(_) => true,
+            })
+            || self.planted.has(Bug::ProposesBehindChange)
+            || self.planted.has(Bug::TopologyNotNamed)
+    }
+
+    fn append(&mut self, propose: &Propose) -> Verdict {
+        let next = self.end().next();
+        if propose.first > next && !self.planted.has(Bug::GapAccepted) {
+            return Verdict::Missing;
+        }
+        let known = usize::try_from(next.0.saturating_sub(propose.first.0)).unwrap_or(usize::MAX);
+        let fresh: Vec<_> = propose.entries.iter().skip(known).cloned().collect();
+        let behind = self
+            .tail
+            .back()
+            .is_some_and(|last| matches!(**last, Decision::Change(_)));
+        if behind && !fresh.is_empty() && !self.planted.has(Bug::ProposesBehindChange) {
+            return Verdict::Nonsense;
+        }
+        self.tail.extend(fresh);
+        Verdict::Accepted(self.end())
+    }
+
+    /// Everything up to here is decided under this term: delivers the own tail if it is of that
+    /// term (DECIDE-6). Returns what was delivered; less than asked if something is missing.
+    pub(super) fn deliver_to(&mut self, term: Term, position: Position) -> Vec<Delivered> {
+        let mut delivered = Vec::new();
+        let any = self.planted.has(Bug::WatermarkWithoutTerm);
+        while self.decided < position && (any || self.tail_term == Some(term)) {
+            let Some(decision) = self.tail.pop_front() else {
+                break;
+            };
+            match self.deliver(decision, term) {
+                Some(it) => delivered.push(it),
+                None => break,
+            }
+        }
+        delivered
+    }
+
+    /// Takes decided entries from somebody who knows them; `None` if one does not fit.
+    pub(super) fn learn(
+        &mut self,
+        first: Position,
+        entries: &[DecidedEntry],
+    ) -> Option<Vec<Delivered>> {
+        let mut delivered = Vec::new();
+        let mut position = first;
+        for entry in entries {
+            if position == self.decided.next() {
+                self.tail.pop_front();
+                // Who learns what a term decided no longer helps an older one to decide.
+                self.raise_promise(entry.term);
+                delivered.push(self.deliver(Arc::clone(&entry.decision), entry.term)?);
+            }
+            position = position.next();
+        }
+        Some(delivered)
+    }
+
+    /// Delivers the next position. The entry at it has been taken off the tail.
+    fn deliver(&mut self, decision: Arc<Decision>, term: Term) -> Option<Delivered> {
+        let position = self.decided.next();
+        let delivered = match &*decision {
+            Decision::Change(change) => {
+                let term = term.max(self.topology.term());
+                let event = TopologyEvent::decided(&self.topology, change, term).ok()?;
+                self.install(event.topology.clone());
+                let event = Box::new(event);
+                Delivered::Changed { event, position }
+            }
+            Decision::Message(message) => {
+                let last = self.sequences.entry(message.publisher).or_insert(0);
+                if message.sequence <= *last {
+                    Delivered::Again
+                } else {
+                    *last = message.sequence;
+                    let message = message.clone();
+                    Delivered::Message { message, position }
+                }
+            }
+        };
+        self.decided = position;
+        self.remember(DecidedEntry { term, decision });
+        Some(delivered)
+    }
+
+    /// Puts a topology in force: the tail and its term belonged to the old one (DECIDE-8), and no
+    /// term below the one that decided it is accepted any more (DECIDE-7).
+    fn install(&mut self, topology: Topology) {
+        if !self.planted.has(Bug::InstallKeepsPromise) {
+            self.promised = self.promised.max(topology.term());
+        }
+        if !self.planted.has(Bug::TailTermKept) {
+            self.tail_term = None;
+        }
+        self.tail.clear();
+        self.sequences
+            .retain(|publisher, _| topology.member(*publisher).is_some());
+        self.topology = topology;
+    }
+
+    fn remember(&mut self, entry: DecidedEntry) {
+        self.history_bytes += weight(&entry.decision);
+        self.history.push_back(entry);
+        while self.history.len() > self.history_max || self.history_bytes > self.history_bytes_max {
+            let Some(gone) = self.history.pop_front() else {
+                break;
+            };
+            self.history_bytes -= weight(&gone.decision);
+        }
+    }
+
+    /// Decided entries after a position, at most so many bytes; `None` if they are gone.
+    pub(super) fn decided_after(
+        &self,
+        position: Position,
+        bytes_max: usize,
+    ) -> Option<(Position, Vec<DecidedEntry>)> {
+        let missing = self.decided.0.checked_sub(position.0)?;
+        let missing = usize::try_from(missing).ok()?;
+        let skip = self.history.len().checked_sub(missing)?;
+        let mut bytes = 0;
+        let entries = self
+            .history
+            .iter()
+            .skip(skip)
+            .take_while(|entry| {
+                let room = bytes == 0 || bytes + weight(&entry.decision) <= bytes_max;
+                bytes += weight(&entry.decision);
+                room
+            })
+            .cloned()
+            .collect();
+        Some((position.next(), entries))
+    }
+
+    /// What must hold whatever came before.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.promised < self.topology.term() {
+            return Err(format!(
+                "promised {} below the term {} that decided the topology",
+                self.promised,
+                self.topology.term()
+            ));
+        }
+        if self.tail_term.is_some_and(|term| term > self.promised) {
+            return Err("the tail's term is above the promise".to_owned());
+        }
+        if self.tail_term.is_none() && !self.tail.is_empty() {
+            return Err("a tail without a term".to_owned());
+        }
+        let last = self.tail.len().saturating_sub(1);
+        for (place, decision) in self.tail.iter().enumerate() {
+            if let Decision::Change(change) = &**decision {
+                if place != last {
+                    return Err("something stands behind an undecided change".to_owned());
+                }
+                if change.base != self.topology.id() {
+                    return Err("an undecided change of another topology".to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn id(&self) -> TopologyId {
+        self.topology.id()
+    }
+}

@@ -1,0 +1,458 @@
+//! One census round (FORM-1, FORM-3 to FORM-5, RECOVER-1): everybody is contacted, then listed,
+//! then asked. What is asked and what the answers are good for is in `newcomer.rs` and `recover.rs`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use discovery_core::{
+    Census, DialOutcome, Exemption, ListedSight, NodeId, NodeInfo, PodFact, PodRef,
+    ProcessIdentity, ResourceVersion, Seed, SeedSet, may_be_exempt,
+};
+
+use super::effects::Effects;
+use super::links::Purpose;
+use super::output::Output;
+use super::planted::Bug;
+use crate::moment::Moment;
+
+/// How long a listed process that did not answer is left alone before it is dialled again.
+const REDIAL: Duration = Duration::from_millis(500);
+/// How long everybody asked may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+/// Pause between listings while their version is too low (FORM-5).
+pub(super) const RELIST: Duration = Duration::from_millis(500);
+/// Longest wait for a listing.
+const LISTING_LIMIT: Duration = Duration::from_secs(10);
+
+/// How far a round has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RoundStage {
+    /// Everybody known is contacted.
+    Contacting,
+    /// A listing was asked for.
+    Listing(Moment),
+    /// Everybody listed was asked.
+    Asking(Moment),
+    /// Everybody has answered; one more listing is due or asked for.
+    Relisting { due: Moment, asked: bool },
+}
+
+/// One listed process in a round.
+#[derive(Clone, Debug)]
+pub(super) struct Contact {
+    pub(super) seed: Seed,
+    /// The process met there, over an open link.
+    pub(super) met: Option<NodeId>,
+    /// The process that had been met when the listing was asked for.
+    pub(super) listed_as: Option<NodeId>,
+    /// It belongs to a cluster of another name.
+    pub(super) foreign: bool,
+    /// It gave the answer that the round needs.
+    pub(super) answered: bool,
+    before: Sight,
+    after: Sight,
+    tries: usize,
+    due: Moment,
+    dialling: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Sight {
+    dial: Option<DialOutcome>,
+    question: Option<u64>,
+    pod: Option<PodFact>,
+}
+
+/// One round.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub(super) number: u64,
+    pub(super) stage: RoundStage,
+    pub(super) contacts: BTreeMap<ProcessIdentity, Contact>,
+    pub(super) version: Option<ResourceVersion>,
+    /// A listing was made after the last look at the exempt (FORM-8).
+    relisted: bool,
+}
+
+impl Round {
+    pub(super) fn new(number: u64) -> Self {
+        Self {
+            number,
+            stage: RoundStage::Contacting,
+            contacts: BTreeMap::new(),
+            version: None,
+            relisted: false,
+        }
+    }
+
+    /// The seeds of the finder are contacted as well; those gone from it stay until a listing.
+    pub(super) fn know(&mut self, seeds: &SeedSet, me: &NodeInfo, now: Moment) {
+        for seed in seeds {
+            if !is_self(seed, me) {
+                self.add(seed.clone(), now);
+            }
+        }
+    }
+
+    pub(super) fn add(&mut self, seed: Seed, now: Moment) {
+        let identity = seed.identity();
+        self.contacts.entry(identity).or_insert_with(|| Contact {
+            seed,
+            met: None,
+            listed_as: None,
+            foreign: false,
+            answered: false,
+            before: Sight::default(),
+            after: Sight::default(),
+            tries: 0,
+            due: now,
+            dialling: false,
+        });
+    }
+
+    /// A node is at the other end of a link: the listed process that it is, is met.
+    pub(super) fn meet(&mut self, node: &NodeInfo) {
+        if let Some(uid) = node.pod_uid()
+            && let Some(contact) = self.contacts.get_mut(&ProcessIdentity::Pod(uid.clone()))
+        {
+            contact.met = Some(node.id());
+            contact.dialling = false;
+        }
+        for address in node.addresses() {
+            if let Some(contact) = self.contacts.get_mut(&ProcessIdentity::Address(*address)) {
+                contact.met = Some(node.id());
+                contact.dialling = false;
+            }
+        }
+    }
+
+    /// The last link to a node is gone.
+    pub(super) fn lose(&mut self, node: NodeId) {
+        for contact in self.contacts.values_mut() {
+            if contact.met == Some(node) {
+                contact.met = None;
+            }
+        }
+    }
+
+    /// A dial for a contact ended without meeting it.
+    pub(super) fn dialled(
+        &mut self,
+        identity: &ProcessIdentity,
+        outcome: DialOutcome,
+        fx: &mut Effects,
+    ) {
+        let asking = self.is_past_listing();
+        let Some(contact) = self.contacts.get_mut(identity) else {
+            return;
+        };
+        contact.dialling = false;
+        contact.due = fx.now + REDIAL;
+        let sight = if asking {
+            &mut contact.after
+        } else {
+            &mut contact.before
+        };
+        *sight = Sight {
+            dial: Some(outcome),
+            question: None,
+            pod: None,
+        };
+        let pod = contact.seed.pod_uid.clone().zip(contact.seed.name.clone());
+        if outcome == DialOutcome::Refused
+            && let Some((uid, name)) = pod
+        {
+            let question = u64::try_from(fx.draw_u128() >> 65).unwrap_or(0);
+            sight.question = Some(question);
+            fx.output(Output::AskPod {
+                question,
+                pod: PodRef { uid, name },
+            });
+        }
+    }
+
+    /// It is of a cluster of another name: that node id need not answer.
+    pub(super) fn foreign(&mut self, identity: &ProcessIdentity, now: Moment) {
+        if let Some(contact) = self.contacts.get_mut(identity) {
+            contact.dialling = false;
+            contact.foreign = true;
+            contact.due = now + REDIAL * 4;
+        }
+    }
+
+    /// The platform's word on a pod; false if nobody here asked.
+    pub(super) fn take_fact(&mut self, question: u64, fact: &PodFact) -> bool {
+        for contact in self.contacts.values_mut() {
+            for sight in [&mut contact.before, &mut contact.after] {
+                if sight.question == Some(question) {
+                    sight.question = None;
+                    sight.pod = Some(fact.clone());
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn is_past_listing(&self) -> bool {
+        match self.stage {
+            RoundStage::Contacting | RoundStage::Listing(_) => false,
+            RoundStage::Asking(_) | RoundStage::Relisting { .. } => true,
+        }
+    }
+
+    /// Dials whoever is due, at most `wave` contacts in all; returns how many of them are settled.
+    pub(super) fn dial_due(&mut self, wave: usize, fx: &mut Effects) {
+        let past = self.is_past_listing();
+        let now = fx.now;
+        let planted = fx.bug(Bug::ExemptByRefusal);
+        let mut dials = Vec::new();
+        let mut order: Vec<&mut Contact> = self.contacts.values_mut().collect();
+        order.sort_by(|a, b| a.seed.cmp(&b.seed));
+        for contact in order.into_iter().take(wave) {
+            let looked = past && contact.after.dial.is_some();
+            let exempt = !past && contact.seen_not_running(planted);
+            let rests = contact.dialling || contact.met.is_some() || now < contact.due;
+            if rests || looked || exempt {
+                continue;
+            }
+            let addresses = contact.seed.addresses();
+            let to = addresses[contact.tries % addresses.len()];
+            contact.tries += 1;
+            contact.dialling = true;
+            contact.foreign = false;
+            dials.push((to, contact.seed.identity()));
+        }
+        for (to, identity) in dials {
+            if fx.dial(to, Purpose::Contact(identity.clone())).is_none() {
+                self.dialled(&identity, DialOutcome::Silent, fx);
+            }
+        }
+    }
+
+    /// Whether nobody is left to be contacted before a listing, and who is not settled if not.
+    pub(super) fn unsettled(&self, exempt_by_refusal: bool) -> Vec<&Contact> {
+        let settled = |contact: &&Contact| {
+            contact.met.is_some() || contact.foreign || contact.seen_not_running(exempt_by_refusal)
+        };
+        self.contacts
+            .values()
+            .filter(|contact| !settled(contact))
+            .collect()
+    }
+
+    /// Whether the first `wave` contacts have all been dialled and have ended somehow.
+    pub(super) fn wave_is_over(&self, wave: usize) -> bool {
+        let mut order: Vec<&Contact> = self.contacts.values().collect();
+        order.sort_by(|a, b| a.seed.cmp(&b.seed));
+        order.into_iter().take(wave).all(|contact| {
+            contact.met.is_some() || contact.foreign || contact.before.dial.is_some()
+        })
+    }
+
+    /// How many listed processes do not answer: the first part of the rank (FORM-2).
+    pub(super) fn unanswered(&self) -> u32 {
+        let silent = |contact: &&Contact| {
+            contact.met.is_none()
+                && !contact.foreign
+                && contact.before.dial.is_some()
+                && !contact.seen_not_running(false)
+        };
+        u32::try_from(self.contacts.values().filter(silent).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Asks for the listing; who is met now is who must answer afterwards.
+    pub(super) fn list(&mut self, fx: &mut Effects) {
+        for contact in self.contacts.values_mut() {
+            contact.listed_as = contact.met;
+            contact.answered = false;
+            contact.after = Sight::default();
+        }
+        self.stage = RoundStage::Listing(fx.now);
+        fx.counters.rounds += 1;
+        fx.output(Output::AskListing { round: self.number });
+    }
+
+    /// Takes the listing: contacts that are not listed go; returns whether everybody listed had
+    /// been contacted before, so that all can be asked.
+    pub(super) fn take_listing(&mut self, census: &Census, me: &NodeInfo, fx: &Effects) -> bool {
+        let listed: BTreeMap<ProcessIdentity, &Seed> = census
+            .entries
+            .iter()
+            .filter(|seed| !is_self(seed, me) && !(fx.bug(Bug::SelfByAddress) && at_own(seed, me)))
+            .map(|seed| (seed.identity(), seed))
+            .collect();
+        self.contacts
+            .retain(|identity, _| listed.contains_key(identity));
+        let mut all = true;
+        for (identity, seed) in listed {
+            if !self.contacts.contains_key(&identity) {
+                all = fx.bug(Bug::ContactAfterListing) && all;
+                self.add(seed.clone(), fx.now);
+            }
+        }
+        self.version = Some(census.resource_version);
+        all
+    }
+
+    /// Whether a later listing names nobody that the round has not asked.
+    pub(super) fn holds_all_of(&self, census: &Census, me: &NodeInfo) -> bool {
+        census
+            .entries
+            .iter()
+            .all(|seed| is_self(seed, me) || self.contacts.contains_key(&seed.identity()))
+    }
+
+    /// Whom to ask: everybody met.
+    pub(super) fn to_ask(&self) -> Vec<NodeId> {
+        self.contacts
+            .values()
+            .filter_map(|contact| contact.met)
+            .collect()
+    }
+
+    /// Whether somebody who must answer cannot any more: lost, or another process by now.
+    pub(super) fn is_broken(&self, now: Moment, successors: bool) -> bool {
+        let changed = self.contacts.values().any(|contact| {
+            contact.listed_as.is_some() && contact.met != contact.listed_as && !successors
+                || contact.listed_as.is_none() && contact.met.is_some() && !successors
+        });
+        match self.stage {
+            RoundStage::Contacting => false,
+            RoundStage::Listing(since) => now.since(since) > LISTING_LIMIT,
+            RoundStage::Asking(since) => changed || now.since(since) > ANSWER_LIMIT,
+            RoundStage::Relisting { .. } => changed,
+        }
+    }
+
+    /// Whether everybody has answered or is exempt, before and after; the exemptions if so.
+    pub(super) fn complete(&self, fx: &Effects) -> Option<Vec<Exemption>> {
+        let mut exempt = Vec::new();
+        for (identity, contact) in &self.contacts {
+            if contact.answered || contact.foreign {
+                continue;
+            }
+            exempt.push(contact.exemption(identity, fx.bug(Bug::ExemptByRefusal))?);
+        }
+        Some(exempt)
+    }
+
+    /// Whether one more listing is due, for the exempt or because the version was too low.
+    pub(super) fn relist(&mut self, exempt: bool, version_too_low: bool, now: Moment) -> bool {
+        if version_too_low {
+            self.stage = RoundStage::Relisting {
+                due: now + RELIST,
+                asked: false,
+            };
+            return true;
+        }
+        if exempt && !self.relisted {
+            self.relisted = true;
+            self.stage = RoundStage::Relisting {
+                due: now,
+                asked: false,
+            };
+            return true;
+        }
+        false
+    }
+
+    /// The asked process gave the answer that counts, if it is the process that was contacted.
+    pub(super) fn answered(&mut self, node: NodeId, successors: bool) {
+        for contact in self.contacts.values_mut() {
+            if contact.met == Some(node) && (contact.listed_as == Some(node) || successors) {
+                contact.answered = true;
+            }
+        }
+    }
+
+    /// Whom the round waits for, for people.
+    pub(super) fn waits_for(&self, exempt_by_refusal: bool) -> String {
+        let waiting: Vec<String> = match self.stage {
+            RoundStage::Contacting => self
+                .unsettled(exempt_by_refusal)
+                .into_iter()
+                .take(4)
+                .map(|contact| contact.seed.to_string())
+                .collect(),
+            RoundStage::Listing(_) => vec!["a listing".to_owned()],
+            RoundStage::Asking(_) => self
+                .contacts
+                .values()
+                .filter(|contact| !contact.answered)
+                .take(4)
+                .map(|contact| contact.seed.to_string())
+                .collect(),
+            RoundStage::Relisting { .. } => {
+                vec!["a newer listing (epoch source behind)".to_owned()]
+            }
+        };
+        waiting.join(", ")
+    }
+}
+
+impl Contact {
+    /// Refused, and its pod says that nothing runs there.
+    fn seen_not_running(&self, by_refusal: bool) -> bool {
+        let refused = self.before.dial == Some(DialOutcome::Refused);
+        refused
+            && (by_refusal
+                || self
+                    .before
+                    .judged_with(&self.before, &self.seed.identity())
+                    .is_some())
+    }
+
+    fn exemption(&self, identity: &ProcessIdentity, by_refusal: bool) -> Option<Exemption> {
+        if by_refusal && self.before.dial == Some(DialOutcome::Refused) {
+            let pod_uid = identity.pod_uid()?.clone();
+            return Some(Exemption {
+                pod_uid,
+                restart_count: 0,
+            });
+        }
+        self.before.judged_with(&self.after, identity)
+    }
+}
+
+impl Sight {
+    fn judged_with(&self, later: &Self, identity: &ProcessIdentity) -> Option<Exemption> {
+        let before = ListedSight {
+            dial: self.dial?,
+            pod: self.pod.as_ref()?,
+        };
+        let after = ListedSight {
+            dial: later.dial?,
+            pod: later.pod.as_ref()?,
+        };
+        may_be_exempt(identity, before, after).ok()
+    }
+}
+
+/// Whether a seed is this process: by its pod's uid, and by address only without one (F6).
+pub(super) fn is_self(seed: &Seed, me: &NodeInfo) -> bool {
+    match (&seed.pod_uid, me.pod_uid()) {
+        (Some(uid), Some(mine)) => uid == mine,
+        (Some(_), None) => false,
+        (None, _) => at_own(seed, me),
+    }
+}
+
+fn at_own(seed: &Seed, me: &NodeInfo) -> bool {
+    seed.addresses()
+        .iter()
+        .any(|address| me.addresses().contains(address))
+}
+
+impl Round {
+    /// Everything that belonged to the round's listing is void; whom it knows stays known.
+    pub(super) fn reset(&mut self) {
+        self.version = None;
+        self.relisted = false;
+        for contact in self.contacts.values_mut() {
+            contact.listed_as = None;
+            contact.answered = false;
+            contact.after = Sight::default();
+        }
+    }
+}

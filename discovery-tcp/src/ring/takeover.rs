@@ -1,0 +1,447 @@
+//! A higher term (TAKE): who stands for it, who promises, what the new coordinator takes over.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use discovery_core::{AccusationKind, NodeId, NodeOrder, Term, TopologyId};
+
+use super::cut;
+use super::decide::step_down;
+use super::input::LinkId;
+use super::lead::Mandate;
+use super::member::Membership;
+use super::observation::Observation;
+use super::planted::Bug;
+use super::timers::Timer;
+use super::{Life, Ring};
+use crate::message::{
+    Message, Position, Promise, PromiseAsk, PromiseRefusal, PromiseRefused, Tail,
+};
+use crate::moment::Moment;
+
+/// First and longest pause between two candidacies.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What a member knows of terms to come.
+#[derive(Debug, Default)]
+pub(super) struct Takeover {
+    pub(super) candidacy: Option<Candidacy>,
+    pub(super) attempt: u32,
+    /// The highest term heard of, promised or not.
+    pub(super) heard: Option<Term>,
+    /// When another candidate was last promised something.
+    pub(super) promised_at: Option<Moment>,
+}
+
+/// A term that promises are gathered for.
+#[derive(Debug)]
+pub(super) struct Candidacy {
+    pub(super) term: Term,
+    pub(super) topology: TopologyId,
+    pub(super) asked_for: Position,
+    pub(super) promises: BTreeMap<NodeId, Tail>,
+    alerts: Vec<(NodeId, AccusationKind)>,
+    accused: Vec<NodeId>,
+}
+
+impl Ring {
+    /// Whether this member should stand for a higher term now, and if so, does.
+    pub(super) fn consider_takeover(&mut self) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.lead.is_some() || m.takeover.candidacy.is_some() || m.survivor.is_asking() {
+            return;
+        }
+        if !m.topology().members()[m.place].votes() {
+            return;
+        }
+        let lost = m.lost_coordinator(now, &self.config);
+        let accused = m.coordinator_is_accused();
+        if !(lost || accused) {
+            return;
+        }
+        let resting = m
+            .takeover
+            .promised_at
+            .is_some_and(|at| now.since(at) < RETRY.1 / 2);
+        if resting {
+            self.fx.within(Timer::Takeover, RETRY.1 / 2);
+            return;
+        }
+        if m.is_first_in_line(now, &self.config) {
+            self.stand(false);
+        } else {
+            self.fx
+                .within(Timer::Takeover, self.config.silence_limit / 8);
+        }
+    }
+
+    /// Stands for a term above everything heard of. `over` tells that it coordinated before.
+    pub(super) fn stand(&mut self, over: bool) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        step_down(m);
+        let Some(mine) = m.topology().member(self.me.id()) else {
+            return;
+        };
+        if !mine.votes() || m.leaving.is_some() && m.members() > 1 {
+            return;
+        }
+        let order = if self.fx.bug(Bug::SharedTerms) {
+            NodeOrder::FIRST
+        } else {
+            mine.order
+        };
+        let highest = m
+            .log
+            .promised()
+            .max(m.tick.term)
+            .max(m.takeover.heard.unwrap_or(Term::FIRST));
+        let Some(term) = highest.above(order) else {
+            return;
+        };
+        m.log.promise(term);
+        self.fx.observe(|| Observation::Promised { term });
+        self.fx.counters.candidacies += 1;
+        let coordinator = m
+            .coordinator()
+            .map(|node| node.id())
+            .filter(|id| *id != self.me.id());
+        let alerts = coordinator
+            .map(|id| m.alerts_against(id))
+            .unwrap_or_default();
+        m.takeover.attempt = if over {
+            0
+        } else {
+            m.takeover.attempt.saturating_add(1)
+        };
+        m.takeover.candidacy = Some(Candidacy {
+            term,
+            topology: m.log.id(),
+            asked_for: m.log.decided(),
+            promises: BTreeMap::new(),
+            alerts,
+            accused: coordinator.into_iter().collect(),
+        });
+        let pause = backoff(RETRY, m.takeover.attempt);
+        let pause = self.fx.jitter(pause + self.config.silence_limit / 20);
+        self.fx.after(Timer::Takeover, pause);
+        self.ask_everybody();
+        self.elected();
+    }
+
+    fn ask_everybody(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        for (_, node) in m.others() {
+            self.fx.ensure_link(node, 0);
+        }
+        let others: Vec<NodeId> = m.others().map(|(_, node)| node.id()).collect();
+        for id in others {
+            self.ask_for_promise(id);
+        }
+    }
+
+    /// Asks one member, if there is a link to it; it is asked again when a link opens.
+    pub(super) fn ask_for_promise(&mut self, id: NodeId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let (topology, decided) = (m.log.id(), m.log.decided());
+        let Some(candidacy) = &m.takeover.candidacy else {
+            return;
+        };
+        if candidacy.topology != topology || candidacy.promises.contains_key(&id) {
+            return;
+        }
+        let ask = PromiseAsk {
+            topology,
+            term: candidacy.term,
+            decided,
+            alerts: candidacy.alerts.clone(),
+            accused: candidacy.accused.clone(),
+        };
+        self.fx.send_to(id, Message::PromiseAsk(ask));
+    }
+
+    /// The candidate learned more: those that have not promised are asked from there on.
+    pub(super) fn ask_again(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let decided = m.log.decided();
+        let Some(candidacy) = &mut m.takeover.candidacy else {
+            return;
+        };
+        if candidacy.asked_for == decided {
+            return;
+        }
+        candidacy.asked_for = decided;
+        let others: Vec<NodeId> = m.others().map(|(_, node)| node.id()).collect();
+        for id in others {
+            self.ask_for_promise(id);
+        }
+    }
+
+    pub(super) fn on_promise_ask(&mut self, link: LinkId, from: NodeId, ask: &PromiseAsk) {
+        if !self.may_hear(from, ask.topology) {
+            return;
+        }
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if ask.topology != m.id() {
+            if ask.topology.cluster_id == m.id().cluster_id && ask.topology > m.id() {
+                let why = PromiseRefusal::Behind;
+                let refusal = PromiseRefused {
+                    term: ask.term,
+                    why,
+                };
+                self.fx.send(link, Message::PromiseRefused(refusal));
+            }
+            self.meet_topology(from, ask.topology);
+            return;
+        }
+        let Some(asker) = m.topology().member(from) else {
+            return;
+        };
+        if !asker.votes() || ask.term.order != asker.order && !self.fx.bug(Bug::SharedTerms) {
+            self.nonsense(link);
+            return;
+        }
+        m.takeover.heard = m.takeover.heard.max(Some(ask.term));
+        if ask.decided < m.log.decided() && !self.fx.bug(Bug::PromisesToLaggard) {
+            self.tell_newer(from);
+            return;
+        }
+        let itself = m.coordinator().is_some_and(|node| node.id() == from);
+        let willing = itself || m.lost_coordinator(now, &self.config) || m.verified_by(ask);
+        let why = if !willing {
+            PromiseRefusal::CoordinatorHeard(m.watermark)
+        } else if !m.log.promise(ask.term) {
+            PromiseRefusal::Promised(m.log.promised())
+        } else {
+            let (topology, term) = (ask.topology, ask.term);
+            self.fx.observe(|| Observation::Promised { term });
+            step_down(m);
+            m.takeover.promised_at = Some(now);
+            let tail = m.log.tail_after(ask.decided);
+            self.fx.send(
+                link,
+                Message::Promise(Promise {
+                    topology,
+                    term,
+                    tail,
+                }),
+            );
+            return;
+        };
+        let refusal = PromiseRefused {
+            term: ask.term,
+            why,
+        };
+        self.fx.send(link, Message::PromiseRefused(refusal));
+    }
+
+    pub(super) fn on_promise(&mut self, from: NodeId, promise: Promise) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let known = m.topology().member(from).is_some();
+        let decided = m.log.decided();
+        let Some(candidacy) = &mut m.takeover.candidacy else {
+            return;
+        };
+        if promise.term != candidacy.term || promise.topology != m.log.id() || !known {
+            return;
+        }
+        if promise.tail.first > decided.next() {
+            // It answered an ask of a moment when less was known here; it cannot be.
+            return;
+        }
+        candidacy.promises.insert(from, promise.tail);
+        self.elected();
+    }
+
+    pub(super) fn on_promise_refused(&mut self, refused: PromiseRefused) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        match refused.why {
+            PromiseRefusal::Promised(term) => {
+                m.takeover.heard = m.takeover.heard.max(Some(term));
+            }
+            PromiseRefusal::CoordinatorHeard(_) | PromiseRefusal::Behind => {}
+        }
+    }
+
+    /// With a majority of promises: takes over the tail of the highest term (TAKE).
+    fn elected(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(candidacy) = &m.takeover.candidacy else {
+            return;
+        };
+        let votes = |id: &NodeId| {
+            m.topology()
+                .member(*id)
+                .is_some_and(|member| member.votes())
+        };
+        let promised = 1 + candidacy.promises.keys().filter(|id| votes(id)).count();
+        let mut majority = m.roster.majority();
+        if self.fx.bug(Bug::PromiseQuorumOffByOne) && m.members() > 1 {
+            majority = (m.members() / 2).max(1);
+        }
+        if promised < majority || m.log.promised() > candidacy.term {
+            return;
+        }
+        let decided = m.log.decided();
+        let own = m.log.tail_after(decided);
+        let tail = if self.fx.bug(Bug::OwnTailOnly) {
+            own
+        } else {
+            highest(
+                decided,
+                own,
+                candidacy.promises.values(),
+                self.fx.bug(Bug::LongestTail),
+            )
+        };
+        let mandate = Mandate {
+            term: candidacy.term,
+            promisers: candidacy.promises.keys().copied().collect::<BTreeSet<_>>(),
+            recovery: false,
+            tail: tail.entries,
+            leftovers: VecDeque::new(),
+        };
+        self.fx.timers.clear(Timer::Takeover);
+        self.lead(mandate);
+    }
+
+    /// A candidacy got no majority in time: it is asked anew under a higher term, later and later.
+    pub(super) fn retry_takeover(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.lead.is_some() {
+            return;
+        }
+        let lost = m.lost_coordinator(self.fx.now, &self.config) || m.coordinator_is_accused();
+        let heard = m.takeover.heard;
+        if let Some(candidacy) = &m.takeover.candidacy
+            && lost
+            && heard.is_none_or(|heard| heard <= candidacy.term)
+        {
+            // Nobody refused it for a higher term: the same one is asked for again.
+            m.takeover.attempt = m.takeover.attempt.saturating_add(1);
+            let pause = backoff(RETRY, m.takeover.attempt);
+            let pause = self.fx.jitter(pause + self.config.silence_limit / 20);
+            self.fx.after(Timer::Takeover, pause);
+            self.ask_everybody();
+            return;
+        }
+        m.takeover.candidacy = None;
+        self.consider_takeover();
+    }
+}
+
+/// The tail accepted under the highest term, the longest of those (TAKE); cut to what is beyond the
+/// candidate's decided position.
+pub(super) fn highest<'a>(
+    decided: Position,
+    own: Tail,
+    others: impl IntoIterator<Item = &'a Tail>,
+    longest: bool,
+) -> Tail {
+    let cut = |tail: &Tail| {
+        let known = (decided.0 + 1).saturating_sub(tail.first.0);
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        Tail {
+            term: tail.term,
+            first: decided.next(),
+            entries: tail.entries.iter().skip(known).cloned().collect(),
+        }
+    };
+    others.into_iter().map(cut).fold(own, |best, tail| {
+        let key = |tail: &Tail| (tail.term, tail.entries.len());
+        let better = if longest {
+            tail.entries.len() > best.entries.len()
+        } else {
+            key(&tail) > key(&best)
+        };
+        if better { tail } else { best }
+    })
+}
+
+/// The `attempt`th pause: doubling from the first, never above the last.
+pub(super) fn backoff(pauses: (Duration, Duration), attempt: u32) -> Duration {
+    let doubled = pauses
+        .0
+        .saturating_mul(1 << attempt.saturating_sub(1).min(16));
+    doubled.min(pauses.1)
+}
+
+impl Membership {
+    /// Everybody who accuses this member, as an observer of it.
+    pub(super) fn alerts_against(&self, subject: NodeId) -> Vec<(NodeId, AccusationKind)> {
+        let mut against = Vec::new();
+        for (observer, said) in &self.alerts {
+            let word = said.accusations.iter().find(|(id, _, _)| *id == subject);
+            against.extend(word.map(|(_, kind, _)| (*observer, *kind)));
+        }
+        against
+    }
+
+    pub(super) fn coordinator_is_accused(&self) -> bool {
+        let Some(coordinator) = self.coordinator().map(|node| node.id()) else {
+            return true;
+        };
+        self.accused_enough(coordinator, &self.alerts_against(coordinator))
+    }
+
+    fn accused_enough(&self, subject: NodeId, alerts: &[(NodeId, AccusationKind)]) -> bool {
+        let Some(subject) = self.roster.index_of(subject) else {
+            return false;
+        };
+        let alerts = alerts
+            .iter()
+            .filter_map(|(observer, kind)| Some((self.roster.index_of(*observer)?, *kind)))
+            .collect();
+        cut::verifies(&self.roster, subject, &alerts)
+    }
+
+    /// Whether the alerts of a request prove that the coordinator is accused by enough (D8).
+    fn verified_by(&self, ask: &PromiseAsk) -> bool {
+        let Some(coordinator) = self.coordinator().map(|node| node.id()) else {
+            return true;
+        };
+        ask.accused.contains(&coordinator) && self.accused_enough(coordinator, &ask.alerts)
+    }
+
+    /// Whether it is this member's turn: the eldest that is not accused by enough, other than the
+    /// lost coordinator; the longer nobody took over, the more of those behind it may try.
+    fn is_first_in_line(&self, now: Moment, config: &crate::config::RingConfig) -> bool {
+        let coordinator = self.coordinator().map(|node| node.id());
+        let lost_for = now
+            .since(self.tick_at)
+            .saturating_sub(self.tick_limit(config));
+        let step = (config.silence_limit / 4).as_millis().max(1);
+        let turns = usize::try_from(lost_for.as_millis() / step).unwrap_or(usize::MAX);
+        let ahead = self
+            .roster
+            .voters()
+            .iter()
+            .filter(|place| *place < self.place)
+            .filter_map(|place| self.roster.node(place))
+            .filter(|id| Some(*id) != coordinator)
+            .filter(|id| !self.accused_enough(*id, &self.alerts_against(*id)))
+            .count();
+        ahead <= turns.min(8)
+    }
+}

@@ -1,0 +1,638 @@
+//! Watching (CUT, TIME): heartbeats go out, silence and lost links are judged, accusations told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use discovery_core::{AccusationKind, NodeId, NodeInfo, UnixMillis};
+
+use super::input::DialFailure;
+use super::member::{Membership, Said};
+use super::planted::Bug;
+use super::timers::Timer;
+use super::{Life, Ring};
+use crate::message::{Alert, CloseReason, Echo, Heartbeat, Message};
+use crate::moment::Moment;
+
+/// First and longest pause between redials of an accused subject.
+const REDIAL: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+/// Links that nothing needed for so long are closed.
+const IDLE: Duration = Duration::from_secs(10);
+/// How many of the eldest are told of accusations (CUT).
+const TOLD: usize = 3;
+/// How long the older of a pair leaves it to the newer to dial.
+const OLDER_WAITS: Duration = Duration::from_millis(100);
+
+/// Everything a member knows of those it watches and those that watch it.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub(super) subjects: BTreeMap<NodeId, Subject>,
+    pulses: BTreeMap<NodeId, Pulse>,
+}
+
+/// One member that this node watches.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    pub(super) heard_at: Moment,
+    echo: u64,
+    echo_at: Moment,
+    beats: u64,
+    tries: u32,
+    pub(super) state: SubjectState,
+}
+
+/// What this node holds of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SubjectState {
+    /// Nothing against it.
+    Well,
+    /// Its last link is lost; it is dialled again.
+    Redialling,
+    /// Accused of this, since then.
+    Accused(AccusationKind, UnixMillis),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Pulse {
+    sent: u64,
+    heard: u64,
+}
+
+impl Ring {
+    /// A new topology: who is watched now. New subjects have until their limit to be heard.
+    pub(super) fn watch_members(&mut self) {
+        let now = self.fx.now;
+        let limit = self.config.silence_limit;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let subjects: Vec<NodeId> = m
+            .roster
+            .subjects(m.place)
+            .filter_map(|place| m.roster.node(place))
+            .collect();
+        let mut old = std::mem::take(&mut m.watch.subjects);
+        for id in subjects {
+            let subject = old.remove(&id).unwrap_or_else(|| {
+                self.fx.timers.set(Timer::Subject(id), now + limit);
+                Subject::new(now)
+            });
+            m.watch.subjects.insert(id, subject);
+        }
+        for id in old.keys() {
+            self.fx.timers.clear(Timer::Subject(*id));
+        }
+        let topology = m.log.topology();
+        m.watch
+            .pulses
+            .retain(|id, _| topology.member(*id).is_some());
+        self.say(false);
+    }
+
+    /// Every quarter of the silence limit: heartbeats, and whatever is looked at as often.
+    pub(super) fn beat(&mut self) {
+        self.fx.after(Timer::Beat, self.config.silence_limit / 4);
+        self.send_heartbeats();
+        let limit = self.config.silence_limit;
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        m.alerts.retain(|_, said| now.since(said.heard_at) <= limit);
+        let tick_due = m
+            .lead
+            .as_ref()
+            .is_some_and(|lead| now.since(lead.sent_at) + limit / 8 >= limit / 2);
+        if tick_due {
+            self.tick();
+        }
+        self.say(true);
+        self.judge_quorum();
+        self.consider_takeover();
+        self.resend_publications();
+        self.coordinate();
+        self.note_contested();
+        self.fx.within(Timer::Tend, Duration::ZERO);
+    }
+
+    fn send_heartbeats(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let observers: Vec<NodeId> = m
+            .roster
+            .observers(m.place)
+            .filter_map(|place| m.roster.node(place))
+            .collect();
+        for id in observers {
+            if !self.fx.links.is_linked(id) {
+                continue;
+            }
+            let pulse = m.watch.pulses.entry(id).or_default();
+            pulse.sent += 1;
+            let heartbeat = Heartbeat {
+                sequence: pulse.sent,
+                echo: pulse.heard,
+                topology: m.log.id(),
+                watermark: m.watermark,
+                tick: m.tick,
+            };
+            self.fx.send_to(id, Message::Heartbeat(heartbeat));
+        }
+    }
+
+    pub(super) fn on_heartbeat(&mut self, from: NodeId, heartbeat: Heartbeat) {
+        let now = self.fx.now;
+        if self.learner_is_behind(from, heartbeat.topology) {
+            return;
+        }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        m.watch.pulses.entry(from).or_default().heard = heartbeat.sequence;
+        let mutual = m.roster.index_of(from).is_some_and(|place| {
+            m.roster
+                .observers(m.place)
+                .any(|observer| observer == place)
+        });
+        if let Some(subject) = m.watch.subjects.get_mut(&from) {
+            subject.beats += 1;
+            if subject.echo != heartbeat.echo {
+                subject.echo = heartbeat.echo;
+                subject.echo_at = now;
+            }
+            if !mutual && subject.beats % 2 == 1 {
+                let echo = Echo {
+                    sequence: heartbeat.sequence,
+                };
+                self.fx.send_to(from, Message::Echo(echo));
+            }
+        }
+        self.heard_of(from, heartbeat);
+    }
+
+    /// The watermark and the tick of a heartbeat (DECIDE-6, TAKE).
+    fn heard_of(&mut self, from: NodeId, heartbeat: Heartbeat) {
+        if !self.may_hear(from, heartbeat.topology) {
+            return;
+        }
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if heartbeat.topology != m.id() {
+            self.meet_topology(from, heartbeat.topology);
+            return;
+        }
+        m.saw_tick(heartbeat.tick, now);
+        let mark = heartbeat.watermark;
+        let lead = m.lead.as_ref().map(|lead| lead.term);
+        if mark.position > m.log.decided() && lead != Some(mark.term) {
+            self.deliver_to(mark.term, mark.position);
+            let Life::Member(m) = &mut self.life else {
+                return;
+            };
+            if m.log.decided() < mark.position {
+                self.fetch_from(from);
+            }
+        }
+    }
+
+    pub(super) fn on_echo(&mut self, from: NodeId, echo: Echo) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.roster.index_of(from).is_some() {
+            m.watch.pulses.entry(from).or_default().heard = echo.sequence;
+        }
+    }
+
+    /// Something came from this node: it lives.
+    pub(super) fn heard(&mut self, from: NodeId) {
+        let now = self.fx.now;
+        let limit = self.config.silence_limit;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get_mut(&from) else {
+            return;
+        };
+        subject.heard_at = now;
+        let well = match subject.state {
+            SubjectState::Well => return,
+            SubjectState::Redialling => true,
+            SubjectState::Accused(..) => now.since(subject.echo_at) <= limit * 2,
+        };
+        if well {
+            let accused = matches!(subject.state, SubjectState::Accused(..));
+            subject.state = SubjectState::Well;
+            subject.tries = 0;
+            self.fx.timers.set(Timer::Subject(from), now + limit);
+            if accused {
+                self.fx.counters.withdrawals += 1;
+                self.say(false);
+            }
+        }
+    }
+
+    /// A link to a member is open: what it was accused of for want of one is forgotten.
+    pub(super) fn watch_linked(&mut self, node: NodeId) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if let Some(subject) = m.watch.subjects.get_mut(&node) {
+            subject.echo_at = now;
+            let mutual = m
+                .roster
+                .index_of(node)
+                .is_some_and(|place| m.roster.observers(m.place).any(|other| other == place));
+            if !mutual {
+                self.fx.send_to(node, Message::Echo(Echo { sequence: 0 }));
+            }
+            self.heard(node);
+        }
+    }
+
+    /// The last link to a subject is lost: it is dialled at once (CUT).
+    pub(super) fn watch_unlinked(&mut self, node: NodeId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get_mut(&node) else {
+            return;
+        };
+        if subject.state != SubjectState::Well {
+            return;
+        }
+        subject.state = SubjectState::Redialling;
+        subject.tries = 1;
+        self.redial(node);
+    }
+
+    fn redial(&mut self, node: NodeId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(info) = m.topology().member(node).map(|member| member.info.clone()) else {
+            return;
+        };
+        let tries = m
+            .watch
+            .subjects
+            .get(&node)
+            .map_or(0, |subject| subject.tries);
+        self.fx
+            .ensure_link(&info, tries.saturating_sub(1) as usize / 2);
+    }
+
+    /// A dial of a member failed: the second one in a row makes an accusation (CUT).
+    pub(super) fn watch_refused(&mut self, node: NodeId, failure: DialFailure) {
+        let kind = match failure {
+            DialFailure::Refused => AccusationKind::Refused,
+            DialFailure::TimedOut | DialFailure::Unreachable => AccusationKind::Closed,
+        };
+        let pause = self.config.redial_pause;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get_mut(&node) else {
+            return;
+        };
+        subject.tries = subject.tries.saturating_add(1);
+        match subject.state {
+            SubjectState::Redialling if subject.tries <= 2 => {
+                self.fx.after(Timer::Subject(node), pause);
+            }
+            SubjectState::Redialling => self.accuse(node, kind),
+            SubjectState::Well | SubjectState::Accused(..) => {
+                let pause = super::takeover::backoff(REDIAL, subject.tries);
+                let pause = self.fx.jitter(pause);
+                self.fx.within(Timer::Subject(node), pause);
+            }
+        }
+    }
+
+    /// Another process answers where a member should: that is no member (CUT: replaced).
+    pub(super) fn watch_replaced(&mut self, node: NodeId, by: &NodeInfo) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(member) = m.topology().member(node).map(|member| member.info.clone()) else {
+            return;
+        };
+        if !m.watch.subjects.contains_key(&node) {
+            return;
+        }
+        if member.pod_uid().is_some() && member.pod_uid() == by.pod_uid() {
+            self.accuse(node, AccusationKind::Replaced);
+        } else {
+            self.watch_refused(node, DialFailure::Refused);
+        }
+    }
+
+    /// The moment to look after a subject: a redial, or the end of its silence limit.
+    pub(super) fn look_after(&mut self, node: NodeId) {
+        let now = self.fx.now;
+        let limit = self.config.silence_limit;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get_mut(&node) else {
+            return;
+        };
+        let silent = now.since(subject.heard_at) >= limit;
+        let deaf = now.since(subject.echo_at) >= limit * 2;
+        match subject.state {
+            SubjectState::Well if silent || deaf && self.fx.links.is_linked(node) => {
+                if !self.fx.bug(Bug::SilenceNotAccused) {
+                    self.accuse(node, AccusationKind::Silence);
+                }
+            }
+            SubjectState::Well => {
+                let due = (subject.heard_at + limit).max(now + limit / 8);
+                self.fx.timers.set(Timer::Subject(node), due);
+                if !self.fx.links.is_linked(node) {
+                    self.redial(node);
+                }
+            }
+            SubjectState::Redialling => self.redial(node),
+            SubjectState::Accused(..) => {
+                subject.tries = subject.tries.saturating_add(1);
+                let pause = super::takeover::backoff(REDIAL, subject.tries);
+                let pause = self.fx.jitter(pause);
+                self.fx.after(Timer::Subject(node), pause);
+                if silent && subject.tries % 4 == 1 {
+                    // A link that carries nothing may be dead on one side only.
+                    self.drop_links_to(node);
+                }
+                self.redial(node);
+            }
+        }
+    }
+
+    fn drop_links_to(&mut self, node: NodeId) {
+        while let Some(link) = self.fx.links.to(node) {
+            self.fx.close(link, CloseReason::Replaced);
+        }
+    }
+
+    fn accuse(&mut self, node: NodeId, kind: AccusationKind) {
+        let wall = self.fx.wall();
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get_mut(&node) else {
+            return;
+        };
+        if let SubjectState::Accused(before, _) = subject.state
+            && before <= kind
+        {
+            return;
+        }
+        subject.state = SubjectState::Accused(kind, wall);
+        subject.tries = 0;
+        self.fx.counters.accusations += 1;
+        let pause = self.fx.jitter(REDIAL.0);
+        self.fx.after(Timer::Subject(node), pause);
+        self.say(false);
+        if kind == AccusationKind::Replaced {
+            self.recover_at_once_if_replaced();
+        }
+    }
+
+    /// Tells the three eldest that are not accused here whom this node accuses (CUT). `again` tells
+    /// that nothing changed since.
+    pub(super) fn say(&mut self, again: bool) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let accusations = m.own_accusations();
+        let me = self.me.id();
+        let silent_before = m
+            .alerts
+            .get(&me)
+            .is_none_or(|said| said.accusations.is_empty());
+        if accusations.is_empty() && (again || silent_before) {
+            return;
+        }
+        let said = Said {
+            accusations: accusations.clone(),
+            heard_at: now,
+        };
+        m.alerts.insert(me, said);
+        let targets: Vec<NodeInfo> = m.alert_targets(me);
+        let alert = Alert {
+            topology: m.log.id(),
+            accusations,
+        };
+        for node in targets {
+            if node.id() == me {
+                continue;
+            }
+            if !self.fx.send_to(node.id(), Message::Alert(alert.clone())) {
+                self.fx.ensure_link(&node, 0);
+            }
+        }
+        if !again {
+            self.weigh_alerts();
+        }
+    }
+
+    /// Repeats the accusations to one of the eldest, once a link to it is open.
+    pub(super) fn say_to(&mut self, node: NodeId) {
+        let me = self.me.id();
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let accusations = m.own_accusations();
+        if accusations.is_empty() || !m.alert_targets(me).iter().any(|to| to.id() == node) {
+            return;
+        }
+        let alert = Alert {
+            topology: m.log.id(),
+            accusations,
+        };
+        self.fx.send_to(node, Message::Alert(alert));
+    }
+
+    pub(super) fn on_alert(&mut self, from: NodeId, alert: Alert) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.topology().member(from).is_none() {
+            return;
+        }
+        if alert.topology != m.id() {
+            self.meet_topology(from, alert.topology);
+        }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let said = Said {
+            accusations: alert.accusations,
+            heard_at: now,
+        };
+        m.alerts.insert(from, said);
+        self.weigh_alerts();
+    }
+
+    fn weigh_alerts(&mut self) {
+        let leads = matches!(&self.life, Life::Member(m) if m.lead.is_some());
+        if leads {
+            self.coordinate();
+        } else {
+            self.consider_takeover();
+        }
+    }
+
+    /// Opens the links that the topology asks for, closes those that nobody needs.
+    pub(super) fn tend(&mut self) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let mine = m.place;
+        let needed = m.needed(self.config.fan_out);
+        let waits = now.since(m.installed_at) < OLDER_WAITS + self.config.settle / 8;
+        let mut missing = false;
+        let mut wanted = Vec::new();
+        for place in &needed {
+            let Some(node) = m.roster.info(*place) else {
+                continue;
+            };
+            if self.fx.links.is_linked(node.id()) {
+                continue;
+            }
+            missing = true;
+            let subject = m.watch.subjects.get(&node.id());
+            let handled = subject.is_some_and(|subject| subject.state != SubjectState::Well);
+            if !handled && (mine > *place || !waits) {
+                wanted.push(node.clone());
+            }
+        }
+        let ids: Vec<NodeId> = needed
+            .iter()
+            .filter_map(|place| m.roster.node(*place))
+            .collect();
+        for node in wanted {
+            self.fx.ensure_link(&node, 0);
+        }
+        self.close_idle(&ids);
+        if missing {
+            self.fx.within(Timer::Tend, OLDER_WAITS);
+        }
+    }
+
+    fn close_idle(&mut self, needed: &[NodeId]) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let busy = |id: NodeId| {
+            needed.contains(&id)
+                || m.lead.as_ref().is_some_and(|lead| lead.admission.knows(id))
+                || m.survivor.is_asking()
+        };
+        let idle: Vec<_> = self
+            .fx
+            .links
+            .iter()
+            .filter(|(_, link)| now.since(link.used_at) >= IDLE)
+            .filter_map(|(id, link)| Some((id, link.other_end()?.node.id())))
+            .filter(|(id, node)| !busy(*node) || self.fx.links.to(*node) != Some(*id))
+            .map(|(id, _)| id)
+            .collect();
+        for link in idle {
+            self.fx.close(link, CloseReason::Idle);
+        }
+    }
+
+    /// The local loop was this late: nobody is blamed for what was not heard meanwhile (CUT).
+    pub(super) fn forgive(&mut self, late: Duration) {
+        if self.fx.bug(Bug::SelfLagIgnored) {
+            return;
+        }
+        self.fx.counters.late += 1;
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let later = |at: Moment| (at + late).min(now);
+        for subject in m.watch.subjects.values_mut() {
+            subject.heard_at = later(subject.heard_at);
+            subject.echo_at = later(subject.echo_at);
+        }
+        m.tick_at = later(m.tick_at);
+        for said in m.alerts.values_mut() {
+            said.heard_at = later(said.heard_at);
+        }
+    }
+}
+
+impl Subject {
+    fn new(now: Moment) -> Self {
+        Self {
+            heard_at: now,
+            echo: 0,
+            echo_at: now,
+            beats: 0,
+            tries: 0,
+            state: SubjectState::Well,
+        }
+    }
+}
+
+impl Membership {
+    pub(super) fn own_accusations(&self) -> Vec<(NodeId, AccusationKind, UnixMillis)> {
+        let accused = |(id, subject): (&NodeId, &Subject)| match subject.state {
+            SubjectState::Accused(kind, since) => Some((*id, kind, since)),
+            SubjectState::Well | SubjectState::Redialling => None,
+        };
+        self.watch.subjects.iter().filter_map(accused).collect()
+    }
+
+    /// The three eldest that this node does not accuse; itself may be one of them.
+    fn alert_targets(&self, me: NodeId) -> Vec<NodeInfo> {
+        let accused = |id: NodeId| {
+            let subject = self.watch.subjects.get(&id);
+            subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)))
+        };
+        let mut targets: Vec<NodeInfo> = self
+            .topology()
+            .members()
+            .iter()
+            .filter(|member| member.id() == me || !accused(member.id()))
+            .take(TOLD)
+            .map(|member| member.info.clone())
+            .collect();
+        // The coordinator need not be among the eldest.
+        if let Some(coordinator) = self.coordinator()
+            && !accused(coordinator.id())
+            && !targets.iter().any(|node| node.id() == coordinator.id())
+        {
+            targets.push(coordinator.clone());
+        }
+        targets
+    }
+
+    /// The places that this node needs links to: those it watches, those that watch it, and its
+    /// neighbours in the tree.
+    fn needed(&self, fan_out: usize) -> Vec<usize> {
+        let mut needed: Vec<usize> = self.roster.observers(self.place).collect();
+        needed.extend(self.roster.subjects(self.place));
+        let root = self
+            .coordinator()
+            .and_then(|node| self.roster.index_of(node.id()));
+        if let Some(root) = root {
+            let nobody = self.roster.nobody();
+            needed.extend(self.roster.parent(root, self.place, &nobody, fan_out));
+            needed.extend(self.roster.children(root, self.place, &nobody, fan_out));
+        }
+        needed.sort_unstable();
+        needed.dedup();
+        needed.retain(|place| *place != self.place);
+        needed
+    }
+}
