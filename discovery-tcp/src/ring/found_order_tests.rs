@@ -34,7 +34,7 @@ impl Net {
 
     fn send(&mut self, from: usize, out: Vec<Addressed>) {
         let node = self.founders[from].node;
-        let names = self.founders[from].names().to_vec();
+        let names = self.founders[from].names.clone();
         self.sent.extend(out.into_iter().map(|(to, message)| Sent {
             to: names.binary_search(&to).unwrap(),
             from,

@@ -266,7 +266,7 @@ fn nothing_is_proposed_beyond_the_last_counter() {
 fn names_that_cannot_found_together_are_refused() {
     let new = |names: &[usize], me| {
         let names = names.iter().copied().map(name);
-        Founding::new(names, name(me), node(me, 1)).map(|founding| founding.names().len())
+        Founding::new(names, name(me), node(me, 1)).map(|founding| founding.names.len())
     };
     assert_eq!(new(&[2, 1, 0], 1), Ok(3));
     assert_eq!(new(&[], 0), Err(FoundingError::NoNames));

@@ -19,7 +19,7 @@ fn set(members: usize, places: &BTreeSet<usize>) -> OrderSet {
 }
 
 proptest! {
-    // Clauses: DECIDE-5
+    // Clauses: DECIDE-5 SPREAD-4
     #[test]
     fn acceptances_that_come_twice_or_by_two_ways_count_once(
         (members, left, right) in two_sets(),

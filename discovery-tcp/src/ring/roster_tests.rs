@@ -160,7 +160,7 @@ proptest! {
         prop_assert!(lost <= bound, "{} of {} pairs, at most {}", lost, left.len(), bound);
     }
 
-    // Clauses: DECIDE-5
+    // Clauses: SPREAD-1
     #[test]
     fn the_tree_reaches_everybody_once_and_leads_back(
         (members, root, skipped) in (1..=300usize).prop_flat_map(|n| {
@@ -211,6 +211,7 @@ fn one_ring_of_a_thousand_changes_few_pairs_whoever_goes() {
     }
 }
 
+// Clauses: SPREAD-1
 #[test]
 fn up_to_seventeen_members_are_reached_directly() {
     let roster = Roster::sample(17);
