@@ -105,16 +105,6 @@ impl OrderSet {
         (0..self.members).filter(|place| self.contains(*place))
     }
 
-    /// Whether everybody in the other is in it too.
-    pub(crate) fn is_superset(&self, other: &Self) -> bool {
-        let mine = self.words.iter().copied().chain(std::iter::repeat(0));
-        other
-            .words
-            .iter()
-            .zip(mine)
-            .all(|(other, mine)| other & !mine == 0)
-    }
-
     /// Member `i` as bit `i % 8` of byte `i / 8`, zeros at the end cut.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self

@@ -40,11 +40,6 @@ impl Roster {
         }
     }
 
-    /// The topology it was derived from.
-    pub(crate) fn topology(&self) -> &Topology {
-        &self.topology
-    }
-
     /// How many members there are; never none.
     pub(crate) fn members(&self) -> usize {
         self.places.len()
