@@ -12,6 +12,8 @@
 
 mod deciding;
 mod explorer;
+mod formation;
+mod majority;
 
 use std::env;
 use std::time::Instant;

@@ -6,10 +6,9 @@
 //! coordinator proposed, the promises it was given and how far each acceptor accepted; a decided
 //! prefix may be learned from whoever has it.
 //!
-//! Beyond the clauses it holds an acceptor to three things that they leave open, each in the way
-//! that is hardest on them: an entry that is learned takes the place of the tail's first entry and
-//! leaves the rest; who says how far it accepted counts what it has decided; a first message whose
-//! `start` lies beyond what is decided here is refused.
+//! Two things that the clauses leave open are taken in the way that is hardest on them: an entry
+//! that is learned takes the place of the tail's first entry and leaves the rest, and who says how
+//! far it accepted counts what it has decided.
 //!
 //! Left out: time, alerts and ticks (who may be asked to promise: anyone, at any time), the tree,
 //! crashes (a crashed node is one that takes no more steps), recovery (`recovery.rs`), how a change
@@ -41,7 +40,7 @@ const MESSAGE: Nodes = 0;
 /// The term that proposed it, and for a change the members it leads to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
-    term: u8,
+    term: usize,
     change: Nodes,
 }
 
@@ -69,8 +68,6 @@ pub(crate) struct Node {
     tail_term: usize,
     /// From position `decided` on.
     tail: Run,
-    /// The term under which each change became known to be decided here, by position.
-    installed: [usize; PLACES],
     role: Role,
 }
 
@@ -125,7 +122,7 @@ pub(crate) enum Step {
     Accept { term: usize, node: usize },
     Count { term: usize },
     Deliver { term: usize, node: usize },
-    Learn { node: usize, installed: usize },
+    Learn { node: usize },
 }
 
 /// The rules that can be taken away, one by one; `RULES` has all of them.
@@ -137,10 +134,12 @@ pub(crate) struct Rules {
     whole_tail: bool,
     /// Leadership ends with the install of a version that is not the own fresh proposal.
     step_down: bool,
-    /// Installing raises the promise to the term that decided the topology.
+    /// Installing raises the promise to the term that first proposed the change.
     raise_promise: bool,
     /// Installing empties the tail and forgets its term.
     reset_tail: bool,
+    /// A term's first message is taken only by who has decided all that is before it.
+    knows_before_start: bool,
     /// A tail is delivered only under a watermark of its own term.
     watermark_term: bool,
     /// The watermark says what was counted under its term, not what its coordinator has decided.
@@ -156,6 +155,7 @@ pub(crate) const RULES: Rules = Rules {
     step_down: true,
     raise_promise: true,
     reset_tail: true,
+    knows_before_start: true,
     watermark_term: true,
     watermark_counted: true,
     promise_behind: true,
@@ -235,8 +235,8 @@ impl Deciding {
         self.topology(state, state.nodes[node].decided)
     }
 
-    /// `node` holds the next position decided, under `term`.
-    fn decide(&self, state: &mut State, node: usize, entry: Entry, term: usize, is_own: bool) {
+    /// `node` holds the next position decided.
+    fn decide(&self, state: &mut State, node: usize, entry: Entry, is_own: bool) {
         let position = state.nodes[node].decided;
         if position == state.log.length {
             state.log.push(entry);
@@ -250,7 +250,7 @@ impl Deciding {
             it.tail.drop_front();
         }
         if entry.change != MESSAGE {
-            self.install(it, position, term, is_own);
+            self.install(it, entry.term, is_own);
         }
         let decided = it.decided;
         match it.role {
@@ -267,8 +267,7 @@ impl Deciding {
         }
     }
 
-    fn install(&self, node: &mut Node, position: usize, term: usize, is_own: bool) {
-        node.installed[position] = term;
+    fn install(&self, node: &mut Node, term: usize, is_own: bool) {
         if self.rules.reset_tail {
             node.tail = Run::default();
             node.tail_term = 0;

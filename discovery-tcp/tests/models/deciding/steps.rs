@@ -151,7 +151,7 @@ impl Deciding {
             return;
         }
         let entry = Entry {
-            term: u8::try_from(term).unwrap_or_default(),
+            term,
             change: *change,
         };
         let mut next = *state;
@@ -184,12 +184,18 @@ impl Deciding {
             || term < it.promised
             || !holds(members, node)
             || !(led.version..=led.version_last).contains(&version)
-            || it.decided < led.start
+            || (it.decided < led.start && self.rules.knows_before_start)
         {
             return;
         }
         let mut tail = Run::default();
-        for position in it.decided..led.fresh_from {
+        // Whoever lacks what is before `start` takes nothing and keeps nothing.
+        let until = if it.decided < led.start {
+            0
+        } else {
+            led.fresh_from
+        };
+        for position in it.decided..until {
             let is_proposed = position < led.accepted[coordinator];
             if self.rules.whole_tail || (position == it.decided && is_proposed) {
                 tail.push(led.at(position));
@@ -203,7 +209,7 @@ impl Deciding {
         let end = taken.tail_end();
         let accepted = &mut next.terms[term].accepted[node];
         *accepted = end.max(*accepted);
-        self.decide_accepted(&mut next, node, term, members);
+        self.decide_accepted(&mut next, node, members);
         into.push((Step::AcceptTail { term, node }, next));
     }
 
@@ -232,18 +238,18 @@ impl Deciding {
         Self::promise(taken, term);
         taken.tail.push(led.at(position));
         next.terms[term].accepted[node] = position + 1;
-        self.decide_accepted(&mut next, node, term, members);
+        self.decide_accepted(&mut next, node, members);
         into.push((Step::Accept { term, node }, next));
     }
 
     /// `DECIDE-5`: a proposal implies the coordinator's acceptance; with three that is a majority.
-    fn decide_accepted(&self, state: &mut State, node: usize, term: usize, members: Nodes) {
+    fn decide_accepted(&self, state: &mut State, node: usize, members: Nodes) {
         if !self.rules.own_acceptance_decides || members.count_ones() > 3 {
             return;
         }
         while state.nodes[node].tail.length > 0 && !state.is_split {
             let entry = state.nodes[node].tail.entries[0];
-            self.decide(state, node, entry, term, false);
+            self.decide(state, node, entry, false);
         }
     }
 
@@ -268,7 +274,7 @@ impl Deciding {
         let mut next = *state;
         next.terms[term].watermark = position + 1;
         let is_own = position >= led.fresh_from;
-        self.decide(&mut next, coordinator, led.at(position), term, is_own);
+        self.decide(&mut next, coordinator, led.at(position), is_own);
         into.push((Step::Count { term }, next));
     }
 
@@ -280,26 +286,18 @@ impl Deciding {
             return;
         }
         let mut next = *state;
-        self.decide(&mut next, node, it.tail.entries[0], term, false);
+        self.decide(&mut next, node, it.tail.entries[0], false);
         into.push((Step::Deliver { term, node }, next));
     }
 
     /// `DECIDE-7`: the next decided entry, from whoever has it, a change with its term.
     pub(super) fn learn(&self, state: &State, node: usize, into: &mut Next) {
         let position = state.nodes[node].decided;
-        let mut taken: u8 = 0;
-        for from in 0..self.nodes {
-            let known = &state.nodes[from];
-            let installed = known.installed[position.min(super::PLACES - 1)];
-            if known.decided <= position || taken & (1 << installed) != 0 {
-                continue;
-            }
-            taken |= 1 << installed;
-            let entry = state.log.entries[position];
+        if position < state.log.length {
             let mut next = *state;
-            self.decide(&mut next, node, entry, installed, false);
+            self.decide(&mut next, node, state.log.entries[position], false);
             Self::accept_learned(&mut next, node);
-            into.push((Step::Learn { node, installed }, next));
+            into.push((Step::Learn { node }, next));
         }
     }
 

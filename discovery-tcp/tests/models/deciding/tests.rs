@@ -95,15 +95,34 @@ fn a_tail_taken_over_position_by_position_loses_a_decided_message() {
         whole_tail: false,
         ..FAST
     };
-    assert_breaks(
-        "DECIDE-2, position by position",
-        SPLIT,
-        &two_takeovers(rules),
-    );
-    for scope in scopes([two_takeovers(FAST)], || {
-        [two_takeovers(RULES), three(RULES)]
-    }) {
+    // 2 hears of term 2 and takes over from 1, with 1's promise.
+    let narrow = |rules| Deciding {
+        reach: [0, 0b011, 0b110, 0b010],
+        ..two_takeovers(rules)
+    };
+    assert_breaks("DECIDE-2, position by position", SPLIT, &narrow(rules));
+    let large = || [two_takeovers(FAST), two_takeovers(RULES), three(RULES)];
+    for scope in scopes([narrow(FAST)], large) {
         assert_holds("DECIDE-2, the whole tail at once", &scope);
+    }
+}
+
+/// DECIDE-2: 0 leads a second time, behind a decision that 1 accepted and does not know of.
+#[test]
+fn a_tail_replaced_by_who_lacks_what_is_before_it_loses_a_decided_message() {
+    let rules = Rules {
+        knows_before_start: false,
+        ..RULES
+    };
+    let again = |rules| Deciding {
+        fresh: [&[], &[MESSAGE], &[], &[MESSAGE]],
+        candidates: [None, Some(0), Some(0), Some(2)],
+        places: 1,
+        ..three(rules)
+    };
+    assert_breaks("DECIDE-2, from behind the start", SPLIT, &again(rules));
+    for rules in [RULES, FAST] {
+        assert_holds("DECIDE-2, from the start", &again(rules));
     }
 }
 
