@@ -8,6 +8,7 @@
 //! | [`wire`] | bytes of a link to messages and back |
 //! | [`ring`] | the state machine: inputs in, outputs out |
 //! | `driver` (feature `tokio`) | sockets, time and tasks around the ring: [`TcpDiscovery`] |
+//! | `testing` (feature) | a listing in memory that feeds a census |
 //! | `sim` (feature) | the simulator: the same machine in virtual time, its faults and checkers |
 
 mod config;
@@ -19,6 +20,8 @@ pub mod message;
 pub mod ring;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;
 
 pub use config::{Formation, Merge, Quorum, Recovery, RingConfig, RingConfigError};

@@ -217,6 +217,7 @@ fn run(
         links: Arc::clone(&links),
         open: BTreeMap::new(),
         replies: Replies::default(),
+        batch: Vec::new(),
         encoded: None,
         closing: Vec::new(),
         has_left: false,

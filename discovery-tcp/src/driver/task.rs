@@ -47,6 +47,8 @@ pub(super) struct ProtocolTask {
     pub(super) journal: Journal,
     pub(super) open: BTreeMap<LinkId, OpenLink>,
     pub(super) replies: Replies,
+    /// Space for what happened; empty between turns.
+    pub(super) batch: Vec<Happening>,
     /// The last message that was sent, and its frame.
     pub(super) encoded: Option<(Arc<Message>, Frame)>,
     /// Links that the ring has closed and that may still be sending.
@@ -75,7 +77,6 @@ pub(super) struct Replies {
 impl ProtocolTask {
     /// Runs until the node has left, is told to stop, or nobody holds a handle any more.
     pub(super) async fn run(mut self) {
-        let mut batch = Vec::new();
         let mut alarm = pin!(sleep_until(Instant::now()));
         self.act();
         while !self.is_over {
@@ -89,7 +90,7 @@ impl ProtocolTask {
                 },
                 () = alarm.as_mut(), if self.ring.next_deadline().is_some() => {}
             }
-            self.take_in(&mut batch);
+            self.take_in();
             let now = self.clock.now();
             if self.ring.next_deadline().is_some_and(|due| due <= now) {
                 self.tell(Input::Deadline);
@@ -110,13 +111,15 @@ impl ProtocolTask {
     }
 
     /// Tells the ring everything that happened since the last time.
-    fn take_in(&mut self, batch: &mut Vec<Happening>) {
-        self.links.inbox.take(batch);
+    fn take_in(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.links.inbox.take(&mut batch);
         let count = batch.len();
         for happening in batch.drain(..) {
             self.on_happening(happening);
         }
-        Inbox::recycle(batch, count);
+        Inbox::recycle(&mut batch, count);
+        self.batch = batch;
     }
 
     fn on_happening(&mut self, happening: Happening) {
@@ -307,21 +310,19 @@ impl ProtocolTask {
         self.replies = Replies::default();
         self.subscribers.end();
         self.asking.unwatch();
-        let listener = self.listening.stop().await;
         self.links.welcome_no_more();
         if self.has_left {
-            // The ring has closed what it knew; last words go out first.
+            // Last words go out first.
+            for link in self.open.values() {
+                link.outbox.order(Order::Close);
+            }
             let _ = timeout(FLUSH_LIMIT, self.links.all_ended()).await;
         }
-        for outbox in self.closing.iter().filter_map(Weak::upgrade) {
-            outbox.order(Order::Drop);
-        }
-        for link in self.open.values() {
-            link.outbox.order(Order::Drop);
-        }
-        let mut rest = Vec::new();
-        self.links.inbox.take(&mut rest);
-        for happening in rest {
+        self.drop_links();
+        let listener = self.listening.stop().await;
+        // What was welcomed at the very last.
+        self.links.inbox.take(&mut self.batch);
+        for happening in self.batch.drain(..) {
             if let Happening::Accepted { outbox, .. } = happening {
                 outbox.order(Order::Drop);
             }
@@ -329,6 +330,15 @@ impl ProtocolTask {
         let _ = timeout(DROP_LIMIT, self.links.all_ended()).await;
         drop(listener);
         tracing::debug!("stopped");
+    }
+
+    fn drop_links(&mut self) {
+        for outbox in self.closing.iter().filter_map(Weak::upgrade) {
+            outbox.order(Order::Drop);
+        }
+        for link in self.open.values() {
+            link.outbox.order(Order::Drop);
+        }
     }
 }
 
