@@ -6,6 +6,7 @@
     reason = "a command-line tool speaks on its standard output"
 )]
 
+mod bench;
 mod cargo;
 mod cluster;
 mod e2e;
@@ -50,6 +51,7 @@ enum Command {
     Image(image::ImageArgs),
     E2e(e2e::E2eArgs),
     Sim(sim::SimArgs),
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Image(arguments) => image::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {
         Ok(code) => code,
