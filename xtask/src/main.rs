@@ -11,6 +11,7 @@ mod cargo;
 mod cluster;
 mod e2e;
 mod fix;
+mod fuzz;
 mod image;
 mod models;
 mod sim;
@@ -46,6 +47,7 @@ enum Command {
     Test(test::Options),
     Tidy(tidy::Options),
     Fix(fix::Options),
+    Fuzz(fuzz::Options),
     Models(models::Options),
     Cluster(cluster::ClusterCommand),
     Image(image::ImageArgs),
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Fix(options) => fix::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Models(options) => models::run(&options),
         Command::Cluster(command) => cluster::run(&command),
         Command::Image(arguments) => image::run(&arguments),

@@ -287,7 +287,7 @@ impl Wire for Publish {
     type Form = v1::Publish;
 
     fn form(&self) -> v1::Publish {
-        // A change is never published; the type is the log's so that an entry is shared, not copied.
+        // A change is never published; the type is the log's so that entries need no copy.
         let messages = self.messages.iter().filter_map(|entry| match &**entry {
             Decision::Message(message) => Some(message.form()),
             Decision::Change(_) => None,
