@@ -23,7 +23,8 @@ impl Ring {
             if lead.accepted.len() != m.roster.members() {
                 return Err("acceptances are counted of another topology".to_owned());
             }
-            if m.log.promised() == lead.term && m.log.tail_term() != Some(lead.term) {
+            let recovers = lead.recovery.is_some();
+            if m.log.promised() == lead.term && m.log.tail_term() != Some(lead.term) && !recovers {
                 return Err("a coordinator holds a tail that is not of its term".to_owned());
             }
             if m.takeover.candidacy.is_some() {

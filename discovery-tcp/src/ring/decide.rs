@@ -39,9 +39,6 @@ pub(super) enum Told {
 
 impl Ring {
     pub(super) fn on_propose(&mut self, link: LinkId, from: NodeId, propose: &Propose) {
-        if !self.may_hear(from, propose.topology) || !self.may_hear_proposer(propose) {
-            return;
-        }
         if self.learner_is_behind(from, propose.topology) {
             return;
         }
@@ -64,20 +61,10 @@ impl Ring {
                 }
             }
             Verdict::Missing => self.fetch_from(from),
+            Verdict::Ahead => self.tell_newer(from),
             Verdict::OtherTopology => self.meet_topology(from, propose.topology),
             Verdict::Nonsense => self.nonsense(link),
         }
-    }
-
-    /// A proposal counts as its proposer's word as well, whoever passed it on (ANSWER).
-    fn may_hear_proposer(&self, propose: &Propose) -> bool {
-        let Life::Member(m) = &self.life else {
-            return true;
-        };
-        let proposer = m.topology().ordered(propose.term.order);
-        proposer.is_none_or(|member| {
-            member.id() == self.me.id() || self.may_hear(member.id(), propose.topology)
-        })
     }
 
     fn accepted(&mut self, from: NodeId, propose: &Propose, position: Position, before: Term) {
@@ -181,11 +168,15 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        m.saw_watermark(Watermark { term, position });
         if m.log.decided() >= position {
             return;
         }
         let delivered = m.log.deliver_to(term, position);
+        // Only what was delivered by a pair is passed on as that pair (DECIDE-6).
+        let position = m.log.decided();
+        if !delivered.is_empty() {
+            m.saw_watermark(Watermark { term, position });
+        }
         self.deliver(delivered, Told::ByOthers);
     }
 
@@ -355,9 +346,6 @@ impl Ring {
     }
 
     pub(super) fn on_decided(&mut self, link: LinkId, from: NodeId, decided: &Decided) {
-        if !self.may_hear(from, decided.topology) {
-            return;
-        }
         if self.learner_learns(link, from, decided) {
             return;
         }

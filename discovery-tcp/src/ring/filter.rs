@@ -1,62 +1,53 @@
-//! The answer filter (ANSWER): who answered a census takes older epochs only from whom it asked.
+//! What an answer binds one to (ANSWER): who answered a census hears nothing any more that was said
+//! to it before. It closes every other link; words on links opened since were said since.
 
-use std::collections::BTreeSet;
-
-use discovery_core::{Epoch, NodeId, ResourceVersion, Topology, TopologyId};
+use discovery_core::ResourceVersion;
 
 use super::Ring;
-use super::planted::Bug;
+use super::input::LinkId;
+use crate::message::CloseReason;
 
-/// The newest ask that was answered: its listing, and everybody who was asked in it.
+/// The newest ask that was answered, by its listing.
 #[derive(Debug, Default)]
 pub(super) struct AnswerFilter {
-    answered: Option<(ResourceVersion, BTreeSet<NodeId>)>,
+    answered: Option<ResourceVersion>,
 }
 
 impl AnswerFilter {
     /// Answers an ask of this listing; refused with the newer one if one was answered before.
-    pub(super) fn answer(
-        &mut self,
-        version: ResourceVersion,
-        asked: BTreeSet<NodeId>,
-    ) -> Result<(), ResourceVersion> {
-        match &mut self.answered {
-            Some((newest, _)) if version < *newest => return Err(*newest),
-            Some((newest, list)) if version == *newest => {
-                list.retain(|id| asked.contains(id));
-            }
-            answered => *answered = Some((version, asked)),
-        }
-        Ok(())
-    }
-
-    /// Whether what this node says of that topology may be taken.
-    pub(super) fn admits(&self, from: NodeId, topology: TopologyId) -> bool {
-        match &self.answered {
-            None => true,
-            Some((version, list)) => {
-                topology.epoch >= Epoch::from(*version) || list.contains(&from)
+    pub(super) fn answer(&mut self, version: ResourceVersion) -> Result<(), ResourceVersion> {
+        match self.answered {
+            Some(newest) if version < newest => Err(newest),
+            _ => {
+                self.answered = Some(version);
+                Ok(())
             }
         }
     }
 
-    /// A topology was taken: whom it names may be heard.
-    pub(super) fn admit(&mut self, topology: &Topology) {
-        if let Some((_, list)) = &mut self.answered {
-            list.extend(topology.members().iter().map(|member| member.id()));
-        }
-    }
-
-    /// The newest listing answered: an own one must be newer (FORM-5).
+    /// The newest listing answered: an own one must be newer (FORM-9).
     pub(super) fn answered(&self) -> Option<ResourceVersion> {
-        self.answered.as_ref().map(|(version, _)| *version)
+        self.answered
     }
 }
 
 impl Ring {
-    /// Whether this node may be heard about that topology (ANSWER).
-    pub(super) fn may_hear(&self, from: NodeId, topology: TopologyId) -> bool {
-        self.filter.admits(from, topology)
-            || self.is_member() && self.fx.bug(Bug::PromisersUnfiltered)
+    /// What the dead said before this answer must not be heard after it. Whoever lives says again
+    /// what counts, and is asked by the same round; so nothing is lost.
+    pub(super) fn hear_only_from_now(&mut self, asker: LinkId) {
+        let others: Vec<LinkId> = self
+            .fx
+            .links
+            .iter()
+            .map(|(id, _)| id)
+            .filter(|id| *id != asker)
+            .collect();
+        for link in others {
+            let Some(entry) = self.fx.links.get(link).cloned() else {
+                continue;
+            };
+            self.fx.close(link, CloseReason::Idle);
+            self.link_dropped(&entry);
+        }
     }
 }

@@ -123,6 +123,29 @@ impl Ring {
         self.look_after_round();
     }
 
+    /// A link was closed here for no fault of the other end's.
+    pub(super) fn link_dropped(&mut self, entry: &super::links::Link) {
+        let Some(end) = entry.other_end() else {
+            self.dial_ended(entry, DialOutcome::Silent, DialFailure::Unreachable);
+            return;
+        };
+        let node = end.node.id();
+        if self.fx.links.is_linked(node) {
+            return;
+        }
+        match &mut self.life {
+            Life::Newcomer(newcomer) => newcomer.round.lose(node),
+            Life::Member(m) => {
+                if let Some(round) = &mut m.survivor.round {
+                    round.lose(node);
+                }
+            }
+            Life::Over => {}
+        }
+        self.fx
+            .within(Timer::Tend, std::time::Duration::from_millis(10));
+    }
+
     pub(super) fn on_goodbye(&mut self, link: LinkId, from: NodeId, reason: CloseReason) {
         self.fx.counters.closed(CloseReason::Goodbye);
         let Some(entry) = self.fx.forget(link) else {

@@ -63,7 +63,6 @@ impl Ring {
         let position = membership.log.decided().0;
         self.life = Life::Member(Box::new(membership));
         self.floor.know(&topology);
-        self.filter.admit(&topology);
         self.fx.emit(Notice::Installed {
             topology: topology.clone(),
             cause,
@@ -115,7 +114,6 @@ impl Ring {
         }
         self.fx.counters.installs += 1;
         self.floor.know(&event.topology);
-        self.filter.admit(&event.topology);
         let epoch_changed = event.epoch_changed;
         let gone: Vec<NodeId> = event
             .left

@@ -19,8 +19,6 @@ use crate::moment::Moment;
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Pause after a refusal that somebody has to mend.
 const REFUSED: Duration = Duration::from_secs(30);
-/// Silence limits for which only the answer filter may keep a newcomer out (ANSWER).
-const BARRED_LIMITS: u32 = 3;
 
 /// A newcomer's attempt to be admitted.
 #[derive(Debug, Default)]
@@ -31,7 +29,6 @@ pub(super) struct Joining {
     pub(super) learner: Option<Log>,
     pub(super) learner_from: Option<NodeId>,
     heard_at: Moment,
-    barred_since: Option<Moment>,
 }
 
 impl Joining {
@@ -216,8 +213,6 @@ impl Ring {
     pub(super) fn on_snapshot(&mut self, from: NodeId, snapshot: &Snapshot) {
         let now = self.fx.now;
         let topology = snapshot.topology.id();
-        let barred = !self.may_hear(from, topology);
-        let limit = self.config.silence_limit * BARRED_LIMITS;
         let newcomer = match &mut self.life {
             Life::Newcomer(newcomer) => newcomer,
             Life::Member(_) if self.fx.bug(Bug::LagSkippedBySnapshot) => {
@@ -226,22 +221,12 @@ impl Ring {
                 return;
             }
             Life::Member(_) => {
-                self.on_foreign_snapshot(from, &snapshot.topology);
+                self.on_foreign_snapshot(&snapshot.topology);
                 return;
             }
             Life::Over => return,
         };
         newcomer.join.heard_at = now;
-        if barred {
-            // Only the filter keeps it out: after a while it starts over as a process that has
-            // answered nothing.
-            let since = *newcomer.join.barred_since.get_or_insert(now);
-            if now.since(since) > limit {
-                self.filter = super::filter::AnswerFilter::default();
-                self.start_over(Duration::ZERO);
-            }
-            return;
-        }
         if let Some(learner) = &newcomer.join.learner {
             let follows = learner.id().cluster_id == topology.cluster_id
                 && snapshot.position <= learner.decided();

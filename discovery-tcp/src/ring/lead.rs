@@ -22,6 +22,8 @@ pub(super) struct Mandate {
     pub(super) term: Term,
     pub(super) promisers: BTreeSet<NodeId>,
     pub(super) recovery: bool,
+    /// The recovery is forced, and opens a cluster of its own.
+    pub(super) splits_off: bool,
     pub(super) tail: Vec<Arc<Decision>>,
     pub(super) leftovers: VecDeque<Arc<Decision>>,
 }
@@ -33,12 +35,18 @@ impl Ring {
             return;
         };
         let start = m.log.decided().next();
-        m.log.adopt(mandate.term, mandate.tail);
+        // A forced change stands beside the tail, and its term takes nothing over (RECOVER-8).
+        if mandate.splits_off {
+            m.log.raise_promise(mandate.term);
+        } else {
+            m.log.adopt(mandate.term, mandate.tail);
+        }
+        let end = m.log.end_of(mandate.term);
         m.takeover.candidacy = None;
         m.takeover.attempt = 0;
         let me = self.me.id();
         let (topology, term, recovery) = (m.id(), mandate.term, mandate.recovery);
-        let (position, promisers) = (m.log.end(), mandate.promisers.clone());
+        let (position, promisers) = (end, mandate.promisers.clone());
         self.fx.observe(|| Observation::Accepted {
             topology,
             term,
@@ -51,7 +59,7 @@ impl Ring {
             recovery,
         });
         self.fx.counters.terms_led += 1;
-        let mut lead = Lead::new(mandate.term, start, m.log.end(), self.fx.now);
+        let mut lead = Lead::new(mandate.term, start, end, self.fx.now);
         lead.size(
             m.topology()
                 .members()
@@ -87,7 +95,10 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let entries: Vec<_> = m.log.tail().iter().cloned().collect();
+        let Some(term) = m.lead.as_ref().map(|lead| lead.term) else {
+            return;
+        };
+        let entries = m.log.proposals(term);
         let first = m.log.decided().next();
         self.spread(first, entries);
     }
@@ -183,7 +194,7 @@ impl Ring {
             start: lead.start,
             reproposed_to: lead.reproposed_to,
             first: m.log.decided().next(),
-            entries: m.log.tail().iter().cloned().collect(),
+            entries: m.log.proposals(lead.term),
             decided: m.log.decided(),
             tick: lead.tick,
             relay: false,
@@ -206,7 +217,7 @@ impl Ring {
             return;
         }
         let pause = self.config.repair_pause;
-        let end = m.log.end();
+        let end = m.log.end_of(lead.term);
         let behind = |place: usize| {
             let (position, tick) = lead.accepted[place];
             position < end || tick < lead.tick
@@ -240,11 +251,11 @@ impl Ring {
             return;
         };
         let term = lead.term;
-        let first = m.log.end().next();
+        let first = m.log.end_of(term).next();
         for entry in &entries {
-            m.log.append_own(Arc::clone(entry));
+            m.log.append_own(term, Arc::clone(entry));
         }
-        let (topology, position) = (m.id(), m.log.end());
+        let (topology, position) = (m.id(), m.log.end_of(term));
         self.fx.observe(|| Observation::Accepted {
             topology,
             term,
@@ -258,8 +269,10 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let (place, end) = (m.place, m.log.end());
-        let tick = m.lead.as_ref().map_or(0, |lead| lead.tick);
+        let Some(lead) = &m.lead else {
+            return;
+        };
+        let (place, end, tick) = (m.place, m.log.end_of(lead.term), lead.tick);
         self.count(&[(place, end, tick)]);
     }
 
@@ -268,10 +281,10 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let end = m.log.end();
         let Some(lead) = &mut m.lead else {
             return;
         };
+        let end = m.log.end_of(lead.term);
         let stopped = m.log.promised() > lead.term;
         if stopped && !self.fx.bug(Bug::StoppedProposerCounts) {
             step_down(m);
@@ -316,7 +329,9 @@ impl Ring {
         };
         if m.lead.is_some() && m.id() == topology {
             let first = m.log.end().next();
-            if m.log.tail().is_empty() {
+            if m.log.tail().is_empty()
+                && m.lead.as_ref().is_some_and(|lead| lead.recovery.is_none())
+            {
                 self.spread(first, Vec::new());
             }
         }

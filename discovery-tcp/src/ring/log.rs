@@ -35,6 +35,8 @@ pub(super) enum Verdict {
     Superseded(Term),
     /// Something before it is missing.
     Missing,
+    /// More is decided here than the proposer of a recovery knows.
+    Ahead,
     /// It names a topology that is not in force here.
     OtherTopology,
     /// It cannot be.
@@ -50,6 +52,9 @@ pub(super) struct Log {
     /// The term of the whole tail; none if nothing was accepted in this topology (DECIDE-8).
     tail_term: Option<Term>,
     tail: VecDeque<Arc<Decision>>,
+    /// A change that splits a cluster off, accepted under this term: it never enters the tail, so
+    /// that the cluster it is split from loses nothing by it (RECOVER-8).
+    aside: Option<(Term, Arc<Decision>)>,
     history: VecDeque<DecidedEntry>,
     history_bytes: usize,
     history_max: usize,
@@ -65,6 +70,14 @@ fn weight(decision: &Decision) -> usize {
             64 + change.joins.len() * 192 + (change.leaves.len() + change.failures.len()) * 64
         }
         Decision::Message(message) => 96 + message.topic.as_str().len() + message.payload.len(),
+    }
+}
+
+/// Whether this change opens another cluster.
+fn splits_off(decision: &Decision) -> bool {
+    match decision {
+        Decision::Change(change) => change.cluster.is_some(),
+        Decision::Message(_) => false,
     }
 }
 
@@ -87,6 +100,7 @@ impl Log {
             promised,
             tail_term: None,
             tail: VecDeque::new(),
+            aside: None,
             history: VecDeque::new(),
             history_bytes: 0,
             history_max,
@@ -178,8 +192,26 @@ impl Log {
     }
 
     /// Accepts an own proposal (DECIDE-4).
-    pub(super) fn append_own(&mut self, decision: Arc<Decision>) {
-        self.tail.push_back(decision);
+    pub(super) fn append_own(&mut self, term: Term, decision: Arc<Decision>) {
+        if splits_off(&decision) {
+            self.aside = Some((term, decision));
+        } else {
+            self.tail.push_back(decision);
+        }
+    }
+
+    /// What a coordinator of this term proposes and has not decided.
+    pub(super) fn proposals(&self, term: Term) -> Vec<Arc<Decision>> {
+        match &self.aside {
+            Some((aside, decision)) if *aside == term => vec![Arc::clone(decision)],
+            Some(_) | None if self.tail_term == Some(term) => self.tail.iter().cloned().collect(),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Up to where proposals of this term are accepted here.
+    pub(super) fn end_of(&self, term: Term) -> Position {
+        self.decided.plus(self.proposals(term).len() as u64)
     }
 
     /// Judges a proposal and takes what it brings (DECIDE-2, DECIDE-3).
@@ -193,6 +225,20 @@ impl Log {
         }
         if propose.first.0 == 0 || propose.start.0 == 0 || !self.fits(&propose.entries) {
             return Verdict::Nonsense;
+        }
+        if propose.recovery && self.decided >= propose.start && self.tail_term != Some(propose.term)
+        {
+            return Verdict::Ahead;
+        }
+        if propose.recovery && self.decided.next() < propose.start {
+            return Verdict::Missing;
+        }
+        if let [only] = propose.entries.as_slice()
+            && splits_off(only)
+        {
+            self.raise_promise(propose.term);
+            self.aside = Some((propose.term, Arc::clone(only)));
+            return Verdict::Accepted(self.decided.next());
         }
         let last = Position(propose.first.0 + propose.entries.len() as u64 - 1);
         if self.tail_term == Some(propose.term) {
@@ -260,6 +306,14 @@ impl Log {
     /// term (DECIDE-6). Returns what was delivered; less than asked if something is missing.
     pub(super) fn deliver_to(&mut self, term: Term, position: Position) -> Vec<Delivered> {
         let mut delivered = Vec::new();
+        if let Some((aside, _)) = &self.aside
+            && *aside == term
+            && position == self.decided.next()
+            && let Some((_, decision)) = self.aside.take()
+        {
+            delivered.extend(self.deliver(decision, term));
+            return delivered;
+        }
         let any = self.planted.has(Bug::WatermarkWithoutTerm);
         while self.decided < position && (any || self.tail_term == Some(term)) {
             let Some(decision) = self.tail.pop_front() else {
@@ -330,6 +384,7 @@ impl Log {
             self.tail_term = None;
         }
         self.tail.clear();
+        self.aside = None;
         self.sequences
             .retain(|publisher, _| topology.member(*publisher).is_some());
         self.topology = topology;

@@ -214,6 +214,7 @@ impl Ring {
                 }
             }
             RoundStage::Listing(_) => {}
+            RoundStage::Looking(_) => self.go_on_with_round(),
             RoundStage::Asking(_) => self.conclude_round(),
             RoundStage::Relisting { due, asked: false } if now >= due => {
                 newcomer.round.stage = RoundStage::Relisting { due, asked: true };
@@ -303,8 +304,7 @@ impl Ring {
                     self.look_after_round();
                     return;
                 }
-                newcomer.round.stage = RoundStage::Asking(now);
-                self.ask_to_defer(census.resource_version);
+                newcomer.round.stage = RoundStage::Looking(now);
                 self.look_after_round();
             }
             RoundStage::Relisting { .. } => {
@@ -313,10 +313,10 @@ impl Ring {
                     return;
                 }
                 newcomer.round.version = Some(census.resource_version);
-                newcomer.round.stage = RoundStage::Asking(now);
+                newcomer.round.stage = RoundStage::Looking(now);
                 self.look_after_round();
             }
-            RoundStage::Contacting | RoundStage::Asking(_) => {}
+            RoundStage::Contacting | RoundStage::Looking(_) | RoundStage::Asking(_) => {}
         }
     }
 
@@ -358,7 +358,6 @@ impl Ring {
         for id in asked {
             self.fx.send_shared_to(id, &defer);
         }
-        newcomer.round.dial_due(usize::MAX, &mut self.fx);
     }
 
     /// A candidate asks this node to step back (FORM-4).
@@ -399,8 +398,7 @@ impl Ring {
             );
             return;
         }
-        let asked: BTreeSet<NodeId> = defer.asked.iter().copied().collect();
-        let older = self.filter.answer(defer.resource_version, asked);
+        let older = self.filter.answer(defer.resource_version);
         if let Err(newer) = older
             && !self.fx.bug(Bug::OlderAskGranted)
         {
@@ -415,6 +413,7 @@ impl Ring {
         if !self.fx.bug(Bug::GrantKept) {
             self.void_round();
         }
+        self.hear_only_from_now(link);
         let node = self.me.id();
         self.fx
             .send_to(from, Message::Granted(Granted { round, node }));
@@ -426,7 +425,10 @@ impl Ring {
         };
         match newcomer.round.stage {
             RoundStage::Contacting => false,
-            RoundStage::Listing(_) | RoundStage::Asking(_) | RoundStage::Relisting { .. } => true,
+            RoundStage::Listing(_)
+            | RoundStage::Looking(_)
+            | RoundStage::Asking(_)
+            | RoundStage::Relisting { .. } => true,
         }
     }
 
@@ -463,24 +465,48 @@ impl Ring {
         }
     }
 
-    /// Everybody answered: found, or list once more (FORM-5, FORM-8).
-    fn conclude_round(&mut self) {
+    /// Everybody is listed: list once more, or ask (FORM-8, FORM-9).
+    fn go_on_with_round(&mut self) {
         let now = self.fx.now;
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };
         newcomer.round.dial_due(usize::MAX, &mut self.fx);
-        let Some(exempt) = newcomer.round.complete(&self.fx) else {
+        let Some(exempt) = newcomer.round.exemptions(&self.fx) else {
             return;
         };
         let Some(version) = newcomer.round.version else {
             return;
         };
-        let low = !self
+        let high_enough = self
             .floor
             .is_below(version, self.filter.answered(), &self.fx);
-        if newcomer.round.relist(!exempt.is_empty(), low, now) {
+        if newcomer.round.go_on(!exempt.is_empty(), high_enough, now) {
+            self.ask_to_defer(version);
+            self.conclude_round();
+        } else {
             self.fx.within(Timer::Round, Duration::ZERO);
+        }
+    }
+
+    /// Everybody answered: found (FORM-5).
+    fn conclude_round(&mut self) {
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let exempt = newcomer.round.exemptions(&self.fx);
+        let (true, Some(exempt)) = (newcomer.round.complete(), exempt) else {
+            return;
+        };
+        let Some(version) = newcomer.round.version else {
+            return;
+        };
+        // Answering somebody else in between voids the round; this guards it once more.
+        if !self
+            .floor
+            .is_below(version, self.filter.answered(), &self.fx)
+        {
+            self.fail_round();
             return;
         }
         for exemption in exempt {
@@ -519,6 +545,7 @@ impl Ring {
             term: Term::FIRST,
             promisers: BTreeSet::new(),
             recovery: false,
+            splits_off: false,
             tail: Vec::new(),
             leftovers: std::collections::VecDeque::new(),
         };

@@ -162,6 +162,7 @@ impl Ring {
                 }
             }
             RoundStage::Listing(_) => {}
+            RoundStage::Looking(_) => self.go_on_with_recovery(),
             RoundStage::Asking(_) => self.conclude_recovery(),
             RoundStage::Relisting { due, asked: false } if now >= due => {
                 round.stage = RoundStage::Relisting { due, asked: true };
@@ -351,8 +352,7 @@ impl Ring {
                     self.look_after_recovery();
                     return;
                 }
-                round.stage = RoundStage::Asking(now);
-                self.ask_to_recover();
+                round.stage = RoundStage::Looking(now);
                 self.look_after_recovery();
             }
             RoundStage::Relisting { .. } => {
@@ -361,10 +361,10 @@ impl Ring {
                     return;
                 }
                 round.version = Some(census.resource_version);
-                round.stage = RoundStage::Asking(now);
+                round.stage = RoundStage::Looking(now);
                 self.look_after_recovery();
             }
-            RoundStage::Contacting | RoundStage::Asking(_) => {}
+            RoundStage::Contacting | RoundStage::Looking(_) | RoundStage::Asking(_) => {}
         }
     }
 
@@ -413,18 +413,43 @@ impl Ring {
         }
     }
 
-    /// Everybody answered: lead into a new epoch, or list once more.
-    fn conclude_recovery(&mut self) {
+    /// Everybody is listed: list once more, or ask (RECOVER-5).
+    fn go_on_with_recovery(&mut self) {
         let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(round) = &mut m.survivor.round else {
+            return;
+        };
+        let (Some(exempt), Some(version)) = (round.exemptions(&self.fx), round.version) else {
+            return;
+        };
+        let high_enough = self
+            .floor
+            .is_below(version, self.filter.answered(), &self.fx);
+        if round.go_on(!exempt.is_empty(), high_enough, now) {
+            self.ask_to_recover();
+            self.conclude_recovery();
+        } else {
+            self.fx.within(Timer::Recovery, Duration::ZERO);
+        }
+    }
+
+    /// Everybody answered: lead into a new epoch.
+    fn conclude_recovery(&mut self) {
         let Life::Member(m) = &self.life else {
             return;
         };
         let (Some(round), Some(term)) = (&m.survivor.round, m.survivor.term) else {
             return;
         };
-        let (Some(exempt), Some(version)) = (round.complete(&self.fx), round.version) else {
+        let (Some(exempt), Some(version)) = (round.exemptions(&self.fx), round.version) else {
             return;
         };
+        if !round.complete() {
+            return;
+        }
         let missing: Vec<NodeInfo> = m
             .others()
             .filter(|(_, node)| !m.survivor.promises.contains_key(&node.id()))
@@ -444,15 +469,8 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let Some(round) = &mut m.survivor.round else {
-            return;
-        };
-        if m.log.promised() != term && !self.fx.bug(Bug::PromiseForgotten) {
+        if low || m.log.promised() != term && !self.fx.bug(Bug::PromiseForgotten) {
             self.fail_recovery("a higher term was promised meanwhile");
-            return;
-        }
-        if round.relist(!exempt.is_empty(), low, now) {
-            self.fx.within(Timer::Recovery, Duration::ZERO);
             return;
         }
         for exemption in exempt {
@@ -513,6 +531,7 @@ impl Ring {
             term,
             promisers,
             recovery: true,
+            splits_off: cluster.is_some(),
             tail: Vec::new(),
             leftovers,
         });
@@ -544,8 +563,16 @@ impl Ring {
     /// A survivor asks this node (RECOVER-1).
     pub(super) fn on_recover_ask(&mut self, link: LinkId, ask: &RecoverAsk) {
         let verdict = self.judge_survivor(ask);
-        if matches!(verdict, RecoverVerdict::Granted) {
+        let bound = match &verdict {
+            RecoverVerdict::Granted => true,
+            RecoverVerdict::Promised { .. } => !self.fx.bug(Bug::PromisersUnfiltered),
+            _ => false,
+        };
+        if bound {
             self.void_round();
+        }
+        if bound && ask.forced.is_none() {
+            self.hear_only_from_now(link);
         }
         let answer = RecoverAnswer {
             round: ask.round,
@@ -637,10 +664,7 @@ impl Ring {
             return if self.is_member() { Ok(()) } else { Err(None) };
         };
         let planted = self.fx.bug(Bug::OlderAskGranted);
-        match self
-            .filter
-            .answer(version, ask.asked.iter().copied().collect())
-        {
+        match self.filter.answer(version) {
             Ok(()) => Ok(()),
             Err(_) if planted => Ok(()),
             Err(newer) => Err(Some(newer)),

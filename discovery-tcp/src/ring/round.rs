@@ -31,10 +31,12 @@ pub(super) enum RoundStage {
     Contacting,
     /// A listing was asked for.
     Listing(Moment),
+    /// Everybody is listed; those who need not answer are looked at once more.
+    Looking(Moment),
+    /// One more listing is due or asked for: its version was too low, or somebody is exempt.
+    Relisting { due: Moment, asked: bool },
     /// Everybody listed was asked.
     Asking(Moment),
-    /// Everybody has answered; one more listing is due or asked for.
-    Relisting { due: Moment, asked: bool },
 }
 
 /// One listed process in a round.
@@ -197,7 +199,7 @@ impl Round {
     fn is_past_listing(&self) -> bool {
         match self.stage {
             RoundStage::Contacting | RoundStage::Listing(_) => false,
-            RoundStage::Asking(_) | RoundStage::Relisting { .. } => true,
+            RoundStage::Looking(_) | RoundStage::Asking(_) | RoundStage::Relisting { .. } => true,
         }
     }
 
@@ -320,16 +322,26 @@ impl Round {
         match self.stage {
             RoundStage::Contacting => false,
             RoundStage::Listing(since) => now.since(since) > LISTING_LIMIT,
-            RoundStage::Asking(since) => changed || now.since(since) > ANSWER_LIMIT,
+            RoundStage::Looking(since) | RoundStage::Asking(since) => {
+                changed || now.since(since) > ANSWER_LIMIT
+            }
             RoundStage::Relisting { .. } => changed,
         }
     }
 
-    /// Whether everybody has answered or is exempt, before and after; the exemptions if so.
-    pub(super) fn complete(&self, fx: &Effects) -> Option<Vec<Exemption>> {
+    /// Whether everybody who can be asked has answered.
+    pub(super) fn complete(&self) -> bool {
+        self.contacts
+            .values()
+            .all(|contact| contact.answered || contact.foreign || contact.listed_as.is_none())
+    }
+
+    /// Those who need not answer, once all of them were looked at before and after the listing;
+    /// `None` while one of them was not, or does not pass (FORM-7).
+    pub(super) fn exemptions(&self, fx: &Effects) -> Option<Vec<Exemption>> {
         let mut exempt = Vec::new();
         for (identity, contact) in &self.contacts {
-            if contact.answered || contact.foreign {
+            if contact.listed_as.is_some() || contact.foreign {
                 continue;
             }
             exempt.push(contact.exemption(identity, fx.bug(Bug::ExemptByRefusal))?);
@@ -337,24 +349,27 @@ impl Round {
         Some(exempt)
     }
 
-    /// Whether one more listing is due, for the exempt or because the version was too low.
-    pub(super) fn relist(&mut self, exempt: bool, version_too_low: bool, now: Moment) -> bool {
-        if version_too_low {
-            self.stage = RoundStage::Relisting {
-                due: now + RELIST,
-                asked: false,
-            };
-            return true;
-        }
+    /// Goes on after a listing whose every entry is known: with another listing, or with asking,
+    /// which is allowed once the listing is high enough and followed the last look at the exempt
+    /// (FORM-8, FORM-9).
+    pub(super) fn go_on(&mut self, exempt: bool, high_enough: bool, now: Moment) -> bool {
         if exempt && !self.relisted {
             self.relisted = true;
             self.stage = RoundStage::Relisting {
                 due: now,
                 asked: false,
             };
-            return true;
+            return false;
         }
-        false
+        if !high_enough {
+            self.stage = RoundStage::Relisting {
+                due: now + RELIST,
+                asked: false,
+            };
+            return false;
+        }
+        self.stage = RoundStage::Asking(now);
+        true
     }
 
     /// The asked process gave the answer that counts, if it is the process that was contacted.
@@ -376,7 +391,7 @@ impl Round {
                 .map(|contact| contact.seed.to_string())
                 .collect(),
             RoundStage::Listing(_) => vec!["a listing".to_owned()],
-            RoundStage::Asking(_) => self
+            RoundStage::Looking(_) | RoundStage::Asking(_) => self
                 .contacts
                 .values()
                 .filter(|contact| !contact.answered)

@@ -89,10 +89,7 @@ impl Ring {
 
     /// A topology that this member is not part of, newer than its own, told whole: it is removed;
     /// or it lags too far to be caught up, which comes to the same (SNAP).
-    pub(super) fn on_foreign_snapshot(&mut self, from: NodeId, topology: &Topology) {
-        if !self.may_hear(from, topology.id()) {
-            return;
-        }
+    pub(super) fn on_foreign_snapshot(&mut self, topology: &Topology) {
         let Life::Member(m) = &mut self.life else {
             return;
         };

@@ -188,9 +188,6 @@ impl Ring {
     }
 
     pub(super) fn on_promise_ask(&mut self, link: LinkId, from: NodeId, ask: &PromiseAsk) {
-        if !self.may_hear(from, ask.topology) {
-            return;
-        }
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
             return;
@@ -317,6 +314,7 @@ impl Ring {
             term: candidacy.term,
             promisers: candidacy.promises.keys().copied().collect::<BTreeSet<_>>(),
             recovery: false,
+            splits_off: false,
             tail: tail.entries,
             leftovers: VecDeque::new(),
         };

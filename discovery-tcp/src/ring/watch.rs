@@ -172,9 +172,6 @@ impl Ring {
 
     /// The watermark and the tick of a heartbeat (DECIDE-6, TAKE).
     fn heard_of(&mut self, from: NodeId, heartbeat: Heartbeat) {
-        if !self.may_hear(from, heartbeat.topology) {
-            return;
-        }
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
             return;
