@@ -14,6 +14,7 @@ mod deciding;
 mod explorer;
 mod formation;
 mod majority;
+mod recovery;
 
 use std::env;
 use std::time::Instant;
