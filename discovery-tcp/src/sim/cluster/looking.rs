@@ -92,6 +92,51 @@ impl Cluster {
         names.map(|member| member.name().to_string()).collect()
     }
 
+    /// Whether these pods, and they alone, are the members of one topology that all of them have
+    /// installed and have a quorum in.
+    pub fn are_one_cluster(&self, pods: &[&str]) -> bool {
+        let mut agreed = None;
+        pods.iter().all(|pod| {
+            let Some(ring) = self.ring_of(pod) else {
+                return false;
+            };
+            let Some(topology) = seen::topology(ring) else {
+                return false;
+            };
+            let is_first_or_same = agreed.get_or_insert(topology.id()) == &topology.id();
+            is_first_or_same
+                && seen::has_quorum(ring)
+                && topology.len() == pods.len()
+                && topology.member(seen::node(ring).id()).is_some()
+        })
+    }
+
+    /// Where the ring of a pod stands, in words that do not depend on chance.
+    pub fn standing_of(&self, pod: &str) -> String {
+        let Some(ring) = self.ring_of(pod) else {
+            return "not running".to_owned();
+        };
+        let members = self.members_at(pod).join(" ");
+        match (seen::phase(ring), seen::has_quorum(ring)) {
+            (PhaseKind::Newcomer, _) => "newcomer".to_owned(),
+            (PhaseKind::Member, true) => format!("member of {members}"),
+            (PhaseKind::Member, false) => format!("without quorum in {members}"),
+            (PhaseKind::Leaving, _) => format!("leaving {members}"),
+        }
+    }
+
+    /// How many clusters running rings are members of.
+    pub fn clusters(&self) -> usize {
+        let rings = self.living().filter_map(Process::live_ring);
+        let mut ids: Vec<_> = rings
+            .filter(|ring| seen::phase(ring) != PhaseKind::Newcomer)
+            .filter_map(|ring| Some(seen::topology(ring)?.id().cluster_id))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.len()
+    }
+
     /// The topology that every running ring is a member of, with a quorum, if it is one and holds
     /// nobody else.
     pub fn agreed(&self) -> Option<&Topology> {
