@@ -98,6 +98,8 @@ struct End {
     pod: PodId,
     link: LinkId,
     state: EndState,
+    /// Its machine is gone, so not even a kernel answers.
+    is_lost: bool,
     lane: Lane,
 }
 
@@ -239,6 +241,7 @@ impl Network {
             pod,
             link,
             state,
+            is_lost: false,
             lane: Lane::default(),
         };
         // Who accepts is not known yet; its side is filled in when the dial arrives.
@@ -280,6 +283,7 @@ impl Network {
                     pod,
                     link,
                     state: EndState::Open,
+                    is_lost: false,
                     lane: Lane {
                         last_arrival: opened,
                         ..Lane::default()
@@ -367,10 +371,15 @@ impl Network {
         let was = self.end(id, side).state;
         self.close_end(id, side);
         if was != EndState::Open {
+            self.end_mut(id, side).is_lost = ending == Ending::Silent;
             return;
         }
         match ending {
-            Ending::Silent => self.end_mut(id, side).lane.stalled.clear(),
+            Ending::Silent => {
+                let end = self.end_mut(id, side);
+                end.is_lost = true;
+                end.lane.stalled.clear();
+            }
             Ending::Closed => {
                 let loses = self.weather.resets_percent;
                 if self.chance.percent(loses) && self.end(id, side).lane.stalled.is_empty() {
@@ -388,9 +397,14 @@ impl Network {
     pub(crate) fn break_up(&mut self, schedule: &mut Schedule, id: ConnectionId, told: &[Side]) {
         let now = schedule.now();
         for side in [Side::Dialler, Side::Acceptor] {
+            // A side that is not told is answered by the other's kernel when it sends, or, where
+            // something on the way has forgotten the connection, by nobody.
+            let is_answered = !told.contains(&side) && self.chance.once_in(2);
             let lane = &mut self.end_mut(id, side).lane;
-            lane.lost_after = Some(now);
             lane.stalled.clear();
+            if !is_answered {
+                lane.lost_after = Some(now);
+            }
         }
         for side in told {
             let delay = self.chance.span(self.weather.latency);
@@ -434,7 +448,8 @@ impl Network {
         let (process, pod, link) = (receiver.process, receiver.pod, receiver.link);
         if receiver.state != EndState::Open {
             // The kernel answers for a side that is closed, if its machine still stands.
-            if matches!(parcel, Parcel::Message(_)) && self.passage(pod, from_pod).is_none() {
+            let is_answered = !receiver.is_lost && self.passage(pod, from_pod).is_none();
+            if matches!(parcel, Parcel::Message(_)) && is_answered {
                 let back = self.delay(pod, from_pod);
                 schedule.after(back, Event::Broken(id, side.other()));
             }
@@ -506,6 +521,12 @@ impl Network {
         let limit = self.weather.user_timeout;
         let now = schedule.now();
         let lane = &mut self.end_mut(id, side).lane;
+        if lane.lost_after.is_some() && lane.stalled_since.is_none() {
+            // Nothing that is sent is ever acknowledged, so in the end the sender's kernel gives up.
+            lane.stalled_since = Some(now);
+            let limit = limit.unwrap_or(UNACKNOWLEDGED_MAX);
+            schedule.after(limit, Event::Broken(id, side));
+        }
         if is_silent || lane.held || !lane.stalled.is_empty() {
             lane.stalled.push_back(parcel);
             if lane.stalled_since.is_none() {
@@ -571,6 +592,9 @@ impl Network {
         }
     }
 }
+
+/// After how long a kernel gives a connection up that acknowledges nothing, by default.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
 /// Longest wait for a retransmission after a way has opened again.
 const RETRANSMISSION_MAX: Duration = Duration::from_millis(200);

@@ -2,6 +2,8 @@
 //! is like, which kinds of faults there are, and when. Each kind is on or off for a whole run, so
 //! that some runs meet one kind alone and others all at once.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use discovery_core::{NodeName, ProofRule};
@@ -84,6 +86,10 @@ impl Swarm {
         if !world.climate.status_lag.is_zero() {
             faults.retain(|kind| *kind != FaultKind::Refuse);
         }
+        // Of a list of names that is halved nobody can found.
+        if matches!(world.config.formation, Formation::Majority(_)) {
+            faults.retain(|kind| *kind != FaultKind::ScaleDown);
+        }
         let limit = world.config.silence_limit;
         Self {
             seed,
@@ -101,7 +107,9 @@ impl Swarm {
     /// Runs it to its end.
     pub fn run(mut self) -> Report {
         let mut cluster = Cluster::new(self.world.clone());
-        let ended = self.play(&mut cluster);
+        // A panic is a broken promise like any other, and its trace as precious.
+        let played = catch_unwind(AssertUnwindSafe(|| self.play(&mut cluster)));
+        let ended = played.unwrap_or_else(|panic| Err(Violation::new("panic", said(&*panic))));
         let mut coverage = cluster.coverage();
         coverage.runs = 1;
         coverage.stuck += u64::from(ended == Ok(Ended::Stuck));
@@ -135,9 +143,19 @@ impl Swarm {
             plan.run_for(cluster, pause);
             plan.act(cluster);
         }
+        if let Some(violation) = cluster.violation() {
+            return Err(violation.clone());
+        }
         plan.end_all(cluster);
         liveness::settle(cluster)
     }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("without a word").to_owned()
 }
 
 fn nodes(chance: &mut Chance) -> usize {

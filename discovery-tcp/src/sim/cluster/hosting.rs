@@ -155,7 +155,7 @@ impl Cluster {
     fn perform(&mut self, id: ProcessId, output: Output) {
         let now = self.now();
         let process = &mut self.processes[id.0 as usize];
-        if !process.is_alive() {
+        if !process.is_alive() || self.violation.is_some() {
             return;
         }
         let label = Arc::clone(&process.label);

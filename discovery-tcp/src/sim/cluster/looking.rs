@@ -137,9 +137,18 @@ impl Cluster {
         ids.len()
     }
 
-    /// The topology that every running ring is a member of, with a quorum, if it is one and holds
+    /// Whether every wanted pod is there and its ring runs.
+    fn is_complete(&self) -> bool {
+        let mut wanted = self.wanted.iter();
+        wanted.all(|name| self.ring_of(name.as_str()).is_some())
+    }
+
+    /// The topology that every wanted ring is a member of, with a quorum, if it is one and holds
     /// nobody else.
     pub fn agreed(&self) -> Option<&Topology> {
+        if !self.is_complete() {
+            return None;
+        }
         let mut agreed: Option<&Topology> = None;
         let mut rings = 0;
         for ring in self.living().filter_map(Process::live_ring) {

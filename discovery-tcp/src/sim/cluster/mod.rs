@@ -86,7 +86,7 @@ enum Contents {
 }
 
 /// Most events at one moment; more is a ring that keeps itself busy without end.
-const EVENTS_AT_ONCE_MAX: u32 = 200_000;
+const EVENTS_AT_ONCE_MAX: u32 = 5_000;
 
 /// Most inputs that wait for a paused or slow process; beyond, its links break.
 const INBOX_MAX: usize = 8192;

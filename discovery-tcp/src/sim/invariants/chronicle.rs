@@ -10,7 +10,7 @@ use discovery_core::{
 
 use super::super::process::ProcessId;
 use super::super::seen::Observation;
-use super::{Fact, View};
+use super::Fact;
 use crate::message::Position;
 use crate::ring::Notice;
 
@@ -42,6 +42,9 @@ pub(crate) struct Chronicle {
     /// The topology first seen last.
     pub(crate) newest: Option<Key>,
     pub(crate) who: BTreeMap<NodeId, ProcessId>,
+    /// The present node id of each process, as it was told: within one input a ring may do things
+    /// under the one and end under another.
+    pub(crate) ids: BTreeMap<ProcessId, NodeId>,
     accepted: BTreeMap<(Key, Term), BTreeMap<NodeId, Position>>,
     /// Publications that were asked for and not answered.
     pub(crate) waiting: BTreeSet<(ProcessId, u64)>,
@@ -50,11 +53,12 @@ pub(crate) struct Chronicle {
 }
 
 impl Chronicle {
-    pub(super) fn on(&mut self, fact: &Fact<'_>, view: &View<'_>) {
+    pub(super) fn on(&mut self, fact: &Fact<'_>) {
         self.news = None;
         match fact {
             Fact::Notice(process, Notice::Identity(info)) => {
                 self.who.insert(info.id(), *process);
+                self.ids.insert(*process, info.id());
             }
             Fact::Publishes(process, request, _) => {
                 self.waiting.insert((*process, *request));
@@ -78,10 +82,9 @@ impl Chronicle {
                     position,
                 },
             ) => {
-                let Some(ring) = view.process(*process).ring() else {
+                let Some(node) = self.ids.get(process).copied() else {
                     return;
                 };
-                let node = super::super::seen::node(ring).id();
                 let under = self.accepted.entry((key(*topology), *term)).or_default();
                 let furthest = under.entry(node).or_insert(*position);
                 *furthest = (*furthest).max(*position);

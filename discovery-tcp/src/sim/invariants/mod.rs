@@ -151,7 +151,7 @@ impl Checkers {
 
     /// Shows a fact to every checker; the first that objects is heard.
     pub(crate) fn on(&mut self, fact: &Fact<'_>, view: &View<'_>) -> Result<(), Violation> {
-        self.chronicle.on(fact, view);
+        self.chronicle.on(fact);
         for checker in &mut self.all {
             if let Err(what) = checker.on(fact, &self.chronicle, view) {
                 return Err(Violation::new(checker.promise(), what));
