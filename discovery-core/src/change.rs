@@ -22,6 +22,9 @@ pub struct TopologyChange {
     pub base: TopologyId,
     /// The epoch it opens, if it is the first decision of a recovery: above that of `base`.
     pub epoch: Option<Epoch>,
+    /// The term of its first proposal, which becomes the topology's. Whoever proposes it again
+    /// leaves it as it is, so that one topology has one term everywhere.
+    pub term: Term,
     /// The id of the cluster it opens, if an operator forced the recovery: `base` names the parent,
     /// and what the parent decides elsewhere is none of this cluster's.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -136,6 +139,7 @@ impl TopologyChange {
             topology,
             epoch: None,
             cluster: None,
+            term: topology.term(),
             joiners: Vec::new(),
             leaves: Vec::new(),
             failures: Vec::new(),
@@ -164,6 +168,7 @@ pub struct ChangeBuilder<'a> {
     topology: &'a Topology,
     epoch: Option<Epoch>,
     cluster: Option<ClusterId>,
+    term: Term,
     joiners: Vec<NodeInfo>,
     leaves: Vec<NodeId>,
     failures: Vec<(NodeId, Evidence)>,
@@ -185,6 +190,12 @@ impl ChangeBuilder<'_> {
     /// Adds a member that others removed.
     pub fn fail(mut self, id: NodeId, evidence: Evidence) -> Self {
         self.failures.push((id, evidence));
+        self
+    }
+
+    /// Says under which term it is proposed first; that of the topology in force unless set.
+    pub fn under(mut self, term: Term) -> Self {
+        self.term = term;
         self
     }
 
@@ -220,6 +231,7 @@ impl ChangeBuilder<'_> {
             base: self.topology.id(),
             epoch: self.epoch,
             cluster: self.cluster,
+            term: self.term,
             joins,
             leaves: self.leaves,
             failures: self.failures,

@@ -59,7 +59,7 @@ impl Ring {
         if removals.is_empty() && leaves.is_empty() && joins.is_empty() {
             return None;
         }
-        let mut builder = TopologyChange::of(topology);
+        let mut builder = TopologyChange::of(topology).under(lead.term);
         for (id, evidence) in removals {
             builder = builder.fail(id, evidence);
         }

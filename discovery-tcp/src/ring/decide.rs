@@ -168,31 +168,30 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.log.decided() >= position {
-            return;
+        if m.log.decided() < position {
+            self.deliver_up_to(term, position, Told::ByOthers);
         }
-        let delivered = m.log.deliver_to(term, position);
-        // Only what was delivered by a pair is passed on as that pair (DECIDE-6).
-        let position = m.log.decided();
-        if !delivered.is_empty() {
-            m.saw_watermark(Watermark { term, position });
-        }
-        self.deliver(delivered, Told::ByOthers);
     }
 
-    /// What is decided takes effect, one after the other.
-    pub(super) fn deliver(&mut self, delivered: Vec<Delivered>, told: Told) {
-        for one in delivered {
-            self.fx.counters.decided += 1;
-            match one {
-                Delivered::Changed { event, position } => {
-                    self.install(*event, position, told);
-                }
-                Delivered::Message { message, position } => {
-                    self.deliver_message(message, position);
-                }
-                Delivered::Again => {}
-            }
+    /// Delivers the own tail of this term, one entry after the other.
+    pub(super) fn deliver_up_to(&mut self, term: Term, position: Position, told: Told) {
+        while let Life::Member(m) = &mut self.life
+            && let Some(delivered) = m.log.deliver_next(term, position)
+        {
+            // Only what was delivered by a pair is passed on as that pair (DECIDE-6).
+            let position = m.log.decided();
+            m.saw_watermark(Watermark { term, position });
+            self.deliver(delivered, told);
+        }
+    }
+
+    /// What is decided takes effect.
+    fn deliver(&mut self, delivered: Delivered, told: Told) {
+        self.fx.counters.decided += 1;
+        match delivered {
+            Delivered::Changed { event, position } => self.install(*event, position, told),
+            Delivered::Message { message, position } => self.deliver_message(message, position),
+            Delivered::Again => {}
         }
     }
 
@@ -366,29 +365,33 @@ impl Ring {
             self.fetch_from(from);
             return;
         }
-        let before = m.log.promised();
-        let Some(delivered) = m.log.learn(decided.first, &decided.entries) else {
-            self.nonsense(link);
-            return;
-        };
-        let promised = m.log.promised();
-        if promised > before {
-            self.fx.observe(|| Observation::Promised { term: promised });
-        }
-        if let Some(last) = decided.entries.last() {
-            let position = m.log.decided();
-            m.saw_watermark(Watermark {
-                term: last.term,
-                position,
-            });
-            if m.lead
-                .as_ref()
-                .is_some_and(|lead| lead.term < m.log.promised())
+        let mut position = decided.first;
+        for entry in &decided.entries {
+            let Life::Member(m) = &mut self.life else {
+                return;
+            };
+            let before = m.log.promised();
+            let Ok(delivered) = m.log.learn(position, entry) else {
+                self.nonsense(link);
+                return;
+            };
+            position = position.next();
+            let term = m.log.promised();
+            if term > before {
+                self.fx.observe(|| Observation::Promised { term });
+            }
+            let Some(delivered) = delivered else {
+                continue;
+            };
+            let mark = Watermark { term: entry.term, position: m.log.decided() };
+            m.saw_watermark(mark);
+            if m.lead.as_ref().is_some_and(|lead| lead.term < term)
+                && !self.fx.bug(Bug::LeadsOnOverInstall)
             {
                 step_down(m);
             }
+            self.deliver(delivered, Told::ByOthers);
         }
-        self.deliver(delivered, Told::ByOthers);
         let Life::Member(m) = &mut self.life else {
             return;
         };

@@ -6,9 +6,9 @@ use discovery_core::{
     Message as DeliveredMessage, NodeId, Published, SnapshotCause, Standing, TopologyEvent,
 };
 
-use super::decide::{DECIDED_BYTES_MAX, Told, step_down};
+use super::decide::{DECIDED_BYTES_MAX, Told};
 use super::log::Log;
-use super::member::{Gather, Membership, Publishing, REMOVED_MAX};
+use super::member::{Gather, Lead, Membership, Publishing, REMOVED_MAX};
 use super::output::Notice;
 use super::planted::Bug;
 use super::recover::Survivor;
@@ -86,7 +86,8 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let led = m.lead.as_ref().map(|lead| (lead.reproposed_to, lead.term));
+        // Out of reach while the topology changes under it.
+        let led = m.lead.take();
         m.roster = Roster::new(&event.topology);
         for (member, _) in &event.failed {
             m.removed.push_back(member.id());
@@ -123,7 +124,9 @@ impl Ring {
             .collect();
         self.fx.emit(Notice::Changed(event));
         let Some(place) = m.roster.index_of(self.me.id()) else {
-            self.tell_the_rest();
+            if led.is_some() && told == Told::Counted {
+                self.tell_the_rest();
+            }
             self.gone_by_decision();
             return;
         };
@@ -135,20 +138,21 @@ impl Ring {
         self.fx.within(Timer::Tend, self.config.settle / 8);
         self.regain_quorum();
         match led {
-            Some((reproposed_to, _)) if told == Told::Counted => {
+            Some(mut lead) if told == Told::Counted => {
                 self.tell_the_removed(&gone);
-                self.tell_learners(position);
-                if position > reproposed_to || self.fx.bug(Bug::NoNewPromises) {
-                    self.lead_on(position);
+                self.tell_learners(&mut lead, position);
+                if position > lead.reproposed_to || self.fx.bug(Bug::NoNewPromises) {
+                    self.lead_on(lead, position);
                 } else {
                     // A re-proposed change: its new members promised nothing yet (TAKE).
-                    self.keep_joiners();
+                    self.let_joiners_go(&lead);
                     self.stand(true);
                 }
             }
-            Some(_) if self.fx.bug(Bug::LeadsOnOverInstall) => self.lead_on(position),
-            Some(_) => {
-                self.keep_joiners();
+            Some(lead) if self.fx.bug(Bug::LeadsOnOverInstall) => self.lead_on(lead, position),
+            Some(lead) => {
+                self.let_joiners_go(&lead);
+                self.consider_takeover();
             }
             None => self.consider_takeover(),
         }
@@ -174,9 +178,6 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.lead.is_none() {
-            return;
-        }
         let before = Position(m.log.decided().0.saturating_sub(1));
         let Some((first, entries)) = m.log.decided_after(before, DECIDED_BYTES_MAX) else {
             return;
@@ -195,11 +196,8 @@ impl Ring {
 
     /// The coordinator tells those that have a snapshot what was decided since, among them those
     /// whom it admits.
-    fn tell_learners(&mut self, position: Position) {
+    fn tell_learners(&mut self, lead: &mut Lead, position: Position) {
         let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let Some(lead) = &mut m.lead else {
             return;
         };
         let told = m.log.decided();
@@ -220,17 +218,9 @@ impl Ring {
         lead.admission.admitted(m.log.topology());
     }
 
-    /// Joiners that were waiting for a coordinator that stops: they ask again by themselves.
-    fn keep_joiners(&mut self) {
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let waiting = m
-            .lead
-            .as_mut()
-            .map(|lead| std::mem::take(&mut lead.admission));
-        step_down(m);
-        for id in waiting.iter().flat_map(|admission| admission.everybody()) {
+    /// Joiners were waiting for a coordinator that stops: they are told to ask again.
+    fn let_joiners_go(&mut self, lead: &Lead) {
+        for id in lead.admission.everybody() {
             self.answer_join(id, super::admission::again());
         }
     }

@@ -6,7 +6,7 @@ use discovery_core::{NodeId, SnapshotCause, TopologyId};
 
 use super::input::LinkId;
 use super::links::Purpose;
-use super::log::{Delivered, Log};
+use super::log::Log;
 use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
@@ -284,22 +284,16 @@ impl Ring {
             self.fx.send_to(from, Message::Fetch(fetch));
             return true;
         }
-        let Some(delivered) = learner.learn(decided.first, &decided.entries) else {
-            self.nonsense(link);
-            return true;
-        };
+        let (mut position, mut gone) = (decided.first, false);
+        for entry in &decided.entries {
+            let Ok(delivered) = learner.learn(position, entry) else {
+                self.nonsense(link);
+                return true;
+            };
+            position = position.next();
+            gone |= delivered.is_some_and(|one| one.removes(me));
+        }
         let behind = learner.decided() < decided.decided;
-        let gone = delivered.iter().any(|one| match one {
-            Delivered::Changed { event, .. } => {
-                let failed = event.failed.iter().map(|(member, _)| member);
-                event
-                    .left
-                    .iter()
-                    .chain(failed)
-                    .any(|member| member.id() == me)
-            }
-            Delivered::Message { .. } | Delivered::Again => false,
-        });
         if gone {
             // Admitted and removed before it knew.
             self.start_over(Duration::ZERO);

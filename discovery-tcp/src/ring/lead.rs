@@ -14,7 +14,7 @@ use super::observation::{Decider, Observation};
 use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
-use crate::message::{Decision, Message, Position, Propose, Superseded, Tick, Watermark};
+use crate::message::{Decision, Message, Position, Propose, Superseded, Tick};
 use crate::moment::Moment;
 
 /// A term to be led: by whose promises, and what it has to take over.
@@ -320,9 +320,7 @@ impl Ring {
             position,
             by,
         });
-        m.saw_watermark(Watermark { term, position });
-        let delivered = m.log.deliver_to(term, position);
-        self.deliver(delivered, Told::Counted);
+        self.deliver_up_to(term, position, Told::Counted);
         // A new topology has announced itself; a message has to be told of.
         let Life::Member(m) = &mut self.life else {
             return;
@@ -338,13 +336,10 @@ impl Ring {
     }
 
     /// Goes on in a topology that this coordinator decided as its own fresh proposal (DECIDE-1).
-    pub(super) fn lead_on(&mut self, position: Position) {
+    pub(super) fn lead_on(&mut self, mut lead: Box<Lead>, position: Position) {
         let now = self.fx.now;
         let wall = self.fx.wall();
         let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let Some(mut lead) = m.lead.take() else {
             return;
         };
         m.log.adopt(lead.term, Vec::new());

@@ -26,6 +26,23 @@ pub(super) enum Delivered {
     Again,
 }
 
+impl Delivered {
+    /// Whether it removed this node, by its own word or another's.
+    pub(super) fn removes(&self, node: NodeId) -> bool {
+        match self {
+            Self::Changed { event, .. } => {
+                let failed = event.failed.iter().map(|(member, _)| member);
+                event.left.iter().chain(failed).any(|member| member.id() == node)
+            }
+            Self::Message { .. } | Self::Again => false,
+        }
+    }
+}
+
+/// A decided entry that does not fit the topology in force: its teller is wrong about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unfit;
+
 /// What an acceptor makes of a proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -302,49 +319,40 @@ impl Log {
         Verdict::Accepted(self.end())
     }
 
-    /// Everything up to here is decided under this term: delivers the own tail if it is of that
-    /// term (DECIDE-6). Returns what was delivered; less than asked if something is missing.
-    pub(super) fn deliver_to(&mut self, term: Term, position: Position) -> Vec<Delivered> {
-        let mut delivered = Vec::new();
+    /// Everything up to here is decided under this term: delivers the next entry of the own tail if
+    /// that is of the term (DECIDE-6). Nothing if all is delivered, or something is missing.
+    pub(super) fn deliver_next(&mut self, term: Term, position: Position) -> Option<Delivered> {
+        if self.decided >= position {
+            return None;
+        }
         if let Some((aside, _)) = &self.aside
             && *aside == term
             && position == self.decided.next()
-            && let Some((_, decision)) = self.aside.take()
         {
-            delivered.extend(self.deliver(decision, term));
-            return delivered;
+            let (_, decision) = self.aside.take()?;
+            return self.deliver(decision, term);
         }
-        let any = self.planted.has(Bug::WatermarkWithoutTerm);
-        while self.decided < position && (any || self.tail_term == Some(term)) {
-            let Some(decision) = self.tail.pop_front() else {
-                break;
-            };
-            match self.deliver(decision, term) {
-                Some(it) => delivered.push(it),
-                None => break,
-            }
+        if self.tail_term != Some(term) && !self.planted.has(Bug::WatermarkWithoutTerm) {
+            return None;
         }
-        delivered
+        let decision = self.tail.pop_front()?;
+        self.deliver(decision, term)
     }
 
-    /// Takes decided entries from somebody who knows them; `None` if one does not fit.
+    /// Takes one decided entry from somebody who knows it; `Err` if it does not fit. An entry that
+    /// is known already, or not the next one, is passed over.
     pub(super) fn learn(
         &mut self,
-        first: Position,
-        entries: &[DecidedEntry],
-    ) -> Option<Vec<Delivered>> {
-        let mut delivered = Vec::new();
-        let mut position = first;
-        for entry in entries {
-            if position == self.decided.next() {
-                self.tail.pop_front();
-                // Who learns what a term decided no longer helps an older one to decide.
-                self.raise_promise(entry.term);
-                delivered.push(self.deliver(Arc::clone(&entry.decision), entry.term)?);
-            }
-            position = position.next();
+        position: Position,
+        entry: &DecidedEntry,
+    ) -> Result<Option<Delivered>, Unfit> {
+        if position != self.decided.next() {
+            return Ok(None);
         }
-        Some(delivered)
+        self.tail.pop_front();
+        // Who learns what a term decided no longer helps an older one to decide.
+        self.raise_promise(entry.term);
+        self.deliver(Arc::clone(&entry.decision), entry.term).map(Some).ok_or(Unfit)
     }
 
     /// Delivers the next position. The entry at it has been taken off the tail.
@@ -352,8 +360,7 @@ impl Log {
         let position = self.decided.next();
         let delivered = match &*decision {
             Decision::Change(change) => {
-                let term = term.max(self.topology.term());
-                let event = TopologyEvent::decided(&self.topology, change, term).ok()?;
+                let event = TopologyEvent::decided(&self.topology, change, change.term).ok()?;
                 self.install(event.topology.clone());
                 let event = Box::new(event);
                 Delivered::Changed { event, position }

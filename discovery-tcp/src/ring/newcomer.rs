@@ -216,7 +216,8 @@ impl Ring {
             RoundStage::Listing(_) => {}
             RoundStage::Looking(_) => self.go_on_with_round(),
             RoundStage::Asking(_) => self.conclude_round(),
-            RoundStage::Relisting { due, asked: false } if now >= due => {
+            RoundStage::Relisting { asked: true, .. } => {}
+            RoundStage::Relisting { due, .. } if now >= due => {
                 newcomer.round.stage = RoundStage::Relisting { due, asked: true };
                 self.fx.output(Output::AskListing {
                     round: newcomer.round.number,

@@ -164,7 +164,8 @@ impl Ring {
             RoundStage::Listing(_) => {}
             RoundStage::Looking(_) => self.go_on_with_recovery(),
             RoundStage::Asking(_) => self.conclude_recovery(),
-            RoundStage::Relisting { due, asked: false } if now >= due => {
+            RoundStage::Relisting { asked: true, .. } => {}
+            RoundStage::Relisting { due, .. } if now >= due => {
                 round.stage = RoundStage::Relisting { due, asked: true };
                 let round = round.number;
                 self.fx.output(Output::AskListing { round });
@@ -503,7 +504,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let mut builder = TopologyChange::of(m.log.topology()).in_epoch(epoch);
+        let mut builder = TopologyChange::of(m.log.topology()).under(term).in_epoch(epoch);
         if let Some(cluster) = cluster {
             builder = builder.in_cluster(cluster);
         }

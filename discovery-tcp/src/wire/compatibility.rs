@@ -121,6 +121,7 @@ fn propose() -> Message {
         base: topology_id(),
         epoch: Some(Epoch(70_001)),
         cluster: Some(ClusterId::from_u128(0xc2)),
+        term: term(3),
         joins: vec![(order(9), node(0xa2, "ring-1"))],
         leaves: vec![id(2)],
         failures: vec![

@@ -248,15 +248,17 @@ pub(super) fn change() -> impl Strategy<Value = TopologyChange> {
         topology_id(),
         option::of(epoch()),
         option::of(cluster_id()),
+        term(),
         vec((order(), node()), 0..4),
         vec(node_id(), 0..4),
         vec((node_id(), evidence()), 0..4),
     )
         .prop_map(
-            |(base, epoch, cluster, joins, leaves, failures)| TopologyChange {
+            |(base, epoch, cluster, term, joins, leaves, failures)| TopologyChange {
                 base,
                 epoch,
                 cluster,
+                term,
                 joins,
                 leaves,
                 failures,

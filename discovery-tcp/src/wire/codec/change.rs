@@ -61,6 +61,7 @@ impl Wire for TopologyChange {
             leaves: id_forms(&self.leaves),
             failures: forms(&self.failures),
             cluster_id: self.cluster.map(cluster_form),
+            term: Some(self.term.form()),
         }
     }
 
@@ -72,6 +73,7 @@ impl Wire for TopologyChange {
             base: required("topology_change.base", form.base)?,
             epoch: form.epoch.map(Epoch),
             cluster: cluster.transpose()?,
+            term: required("topology_change.term", form.term)?,
             joins: list("topology_change.joins", MEMBERS_MAX, form.joins)?,
             leaves: node_ids("topology_change.leaves", MEMBERS_MAX, &form.leaves)?,
             failures: list("topology_change.failures", MEMBERS_MAX, form.failures)?,
