@@ -209,7 +209,7 @@ impl Ring {
         let text = newcomer.round.waits_for(by_refusal);
         match newcomer.round.stage {
             RoundStage::Contacting => {
-                if newcomer.round.unsettled(by_refusal).is_empty() {
+                if newcomer.round.may_list(by_refusal, now) {
                     newcomer.round.list(&mut self.fx);
                 }
             }
@@ -251,6 +251,7 @@ impl Ring {
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };
+        newcomer.round.drop_unanswered(&mut self.fx);
         newcomer.failures = newcomer.failures.saturating_add(1);
         let pause = super::takeover::backoff(pauses, newcomer.failures);
         let pause = self.fx.jitter(pause);

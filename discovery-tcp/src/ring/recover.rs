@@ -151,7 +151,7 @@ impl Ring {
         }
         match round.stage {
             RoundStage::Contacting => {
-                let settled = round.unsettled(by_refusal).is_empty();
+                let settled = round.may_list(by_refusal, now);
                 if settled && self.members_are_settled() {
                     let Life::Member(m) = &mut self.life else {
                         return;
@@ -544,6 +544,9 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        if let Some(round) = &mut m.survivor.round {
+            round.drop_unanswered(&mut self.fx);
+        }
         let (rounds, attempt, parent) = (m.survivor.rounds, m.survivor.attempt, m.survivor.parent);
         let pods = std::mem::take(&mut m.survivor.pods);
         m.survivor = Survivor {

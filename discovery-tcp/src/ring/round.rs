@@ -1,7 +1,7 @@
 //! One census round (FORM-1, FORM-3 to FORM-5, RECOVER-1): everybody is contacted, then listed,
 //! then asked. What is asked and what the answers are good for is in `newcomer.rs` and `recover.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use discovery_core::{
@@ -13,6 +13,7 @@ use super::effects::Effects;
 use super::links::Purpose;
 use super::output::Output;
 use super::planted::Bug;
+use crate::message::CloseReason;
 use crate::moment::Moment;
 
 /// How long a listed process that did not answer is left alone before it is dialled again.
@@ -21,6 +22,8 @@ const REDIAL: Duration = Duration::from_millis(500);
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// Pause between listings while their version is too low (FORM-5).
 pub(super) const RELIST: Duration = Duration::from_millis(500);
+/// How long somebody unsettled holds up the next listing.
+const LIST_ANYWAY: Duration = Duration::from_secs(2);
 /// Longest wait for a listing.
 const LISTING_LIMIT: Duration = Duration::from_secs(10);
 
@@ -51,6 +54,8 @@ pub(super) struct Contact {
     pub(super) foreign: bool,
     /// It gave the answer that the round needs.
     pub(super) answered: bool,
+    /// The last listing held it.
+    was_listed: bool,
     before: Sight,
     after: Sight,
     tries: usize,
@@ -74,6 +79,8 @@ pub(super) struct Round {
     pub(super) version: Option<ResourceVersion>,
     /// A listing was made after the last look at the exempt (FORM-8).
     relisted: bool,
+    /// When the last listing was asked for that found somebody unsettled.
+    listed_at: Option<Moment>,
 }
 
 impl Round {
@@ -84,11 +91,16 @@ impl Round {
             contacts: BTreeMap::new(),
             version: None,
             relisted: false,
+            listed_at: None,
         }
     }
 
-    /// The seeds of the finder are contacted as well; those gone from it stay until a listing.
+    /// The seeds of the finder are contacted; who is neither among them nor was listed is not.
     pub(super) fn know(&mut self, seeds: &SeedSet, me: &NodeInfo, now: Moment) {
+        if self.stage == RoundStage::Contacting {
+            let known: BTreeSet<ProcessIdentity> = seeds.iter().map(Seed::identity).collect();
+            self.contacts.retain(|id, contact| known.contains(id) || contact.was_listed);
+        }
         for seed in seeds {
             if !is_self(seed, me) {
                 self.add(seed.clone(), now);
@@ -104,6 +116,7 @@ impl Round {
             listed_as: None,
             foreign: false,
             answered: false,
+            was_listed: false,
             before: Sight::default(),
             after: Sight::default(),
             tries: 0,
@@ -263,6 +276,31 @@ impl Round {
         u32::try_from(self.contacts.values().filter(silent).count()).unwrap_or(u32::MAX)
     }
 
+    /// Whether to ask for the listing: everybody is settled; or everybody was tried, and it may be
+    /// that who is not settled is listed no more.
+    pub(super) fn may_list(&self, by_refusal: bool, now: Moment) -> bool {
+        let tried = self.contacts.values().all(|contact| {
+            contact.met.is_some() || contact.foreign || contact.before.dial.is_some()
+        });
+        let rested = self.listed_at.is_none_or(|at| now.since(at) >= LIST_ANYWAY);
+        self.unsettled(by_refusal).is_empty() || tried && rested
+    }
+
+    /// Closes the links over which somebody asked did not answer: they may be dead on one side.
+    pub(super) fn drop_unanswered(&mut self, fx: &mut Effects) {
+        if !matches!(self.stage, RoundStage::Asking(_)) {
+            return;
+        }
+        for contact in self.contacts.values_mut() {
+            if let Some(node) = contact.listed_as.filter(|_| !contact.answered) {
+                while let Some(link) = fx.links.to(node) {
+                    fx.close(link, CloseReason::Replaced);
+                }
+                contact.met = None;
+            }
+        }
+    }
+
     /// Asks for the listing; who is met now is who must answer afterwards.
     pub(super) fn list(&mut self, fx: &mut Effects) {
         for contact in self.contacts.values_mut() {
@@ -271,6 +309,7 @@ impl Round {
             contact.after = Sight::default();
         }
         self.stage = RoundStage::Listing(fx.now);
+        self.listed_at = Some(fx.now);
         fx.counters.rounds += 1;
         fx.output(Output::AskListing { round: self.number });
     }
@@ -288,9 +327,14 @@ impl Round {
             .retain(|identity, _| listed.contains_key(identity));
         let mut all = true;
         for (identity, seed) in listed {
-            if !self.contacts.contains_key(&identity) {
+            if let Some(contact) = self.contacts.get_mut(&identity) {
+                contact.was_listed = true;
+            } else {
                 all = fx.bug(Bug::ContactAfterListing) && all;
                 self.add(seed.clone(), fx.now);
+                if let Some(contact) = self.contacts.get_mut(&identity) {
+                    contact.was_listed = true;
+                }
             }
         }
         self.version = Some(census.resource_version);

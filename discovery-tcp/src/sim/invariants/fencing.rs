@@ -43,8 +43,9 @@ impl Invariant for Fencing {
             return Ok(());
         }
         let token = news.topology.fencing_token();
-        if let Some(highest) = self.highest
-            && token <= highest
+        let name = Arc::clone(&view.process(*process).cluster_name);
+        if let Some(highest) = self.highest.get(&name)
+            && token <= *highest
         {
             let label = view.process(*process).label();
             return Err(format!(
@@ -52,7 +53,7 @@ impl Invariant for Fencing {
                 topology.id()
             ));
         }
-        self.highest = Some(token);
+        self.highest.insert(name, token);
         Ok(())
     }
 }
