@@ -325,7 +325,11 @@ impl Round {
             .collect();
         self.contacts
             .retain(|identity, _| listed.contains_key(identity));
-        let mut all = true;
+        let by_refusal = fx.bug(Bug::ExemptByRefusal);
+        // Everybody on the list must have been contacted before it was asked for (FORM-3).
+        let mut all = self.contacts.values().all(|contact| {
+            contact.listed_as.is_some() || contact.foreign || contact.seen_not_running(by_refusal)
+        });
         for (identity, seed) in listed {
             if let Some(contact) = self.contacts.get_mut(&identity) {
                 contact.was_listed = true;

@@ -1,13 +1,17 @@
 //! P9: (epoch, version, term) never goes back: every topology that is seen for the first time has a
 //! greater token than all before it, and one topology has one term.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::chronicle::{Chronicle, key};
 use super::{Fact, Invariant, View};
 use crate::ring::Notice;
 
 #[derive(Debug, Default)]
 pub(super) struct Fencing {
-    highest: Option<discovery_core::FencingToken>,
+    /// By cluster name.
+    highest: BTreeMap<Arc<str>, discovery_core::FencingToken>,
 }
 
 impl Invariant for Fencing {
