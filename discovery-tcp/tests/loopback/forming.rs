@@ -1,0 +1,89 @@
+//! Forming and joining on real sockets.
+
+use discovery_core::{Delivery, Discovery, SnapshotCause, Standing, TopologyVersion};
+use discovery_tcp::Formation;
+use tokio::time::timeout;
+
+use crate::stage::{LIMIT, Stage, agreed, stands};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_form_one_cluster_by_census() {
+    let stage = Stage::new();
+    let nodes = stage.start_all(3).await;
+    let topology = agreed(&nodes, 3).await;
+    assert!(stage.listing.censuses() > 0);
+    for node in &nodes {
+        assert!(topology.member(node.local_node().id()).is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_nodes_form_one_cluster_in_a_few_versions() {
+    let stage = Stage::new();
+    let nodes = stage.start_all(50).await;
+    let topology = agreed(&nodes, 50).await;
+    // 1, 2, 3, 5, 9, 17, 33, 50 if every batch is full; a busy machine may split some.
+    assert!(topology.version().get() <= 50, "{}", topology.version());
+}
+
+#[tokio::test]
+async fn one_listed_node_founds_alone() {
+    let stage = Stage::new();
+    let nodes = stage.start_all(1).await;
+    let topology = agreed(&nodes, 1).await;
+    assert_eq!(topology.version(), TopologyVersion::FIRST);
+}
+
+#[tokio::test]
+async fn a_listed_process_that_does_not_answer_holds_the_formation_up() {
+    let stage = Stage::new();
+    // It accepts and says nothing, as a process that hangs.
+    let hung = stage.listed("ring-9");
+    let node = stage.start("ring-0").await;
+    let standing = stands(&node, |standing| match standing {
+        Standing::NotYetMember { waiting_for } => waiting_for.contains("ring-9"),
+        _ => false,
+    })
+    .await;
+    assert!(standing.topology().is_none());
+    drop(hung);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_comes_later_joins_and_is_told_where_things_are() {
+    let stage = Stage::new();
+    let mut nodes = stage.start_all(3).await;
+    agreed(&nodes, 3).await;
+    let late = stage.start("ring-late").await;
+    let mut deliveries = late.subscribe(None);
+    nodes.push(late);
+    let topology = agreed(&nodes, 4).await;
+    let first = async {
+        loop {
+            match deliveries.next().await {
+                Some(Delivery::Standing(_)) => {}
+                other => return other,
+            }
+        }
+    };
+    match timeout(LIMIT, first).await.unwrap() {
+        Some(Delivery::Snapshot {
+            topology: first,
+            cause,
+        }) => {
+            assert_eq!(cause, SnapshotCause::Start);
+            assert!(first.version() <= topology.version());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn configured_names_form_one_cluster_by_majority() {
+    let mut stage = Stage::new();
+    let names = ["ring-00", "ring-01", "ring-02"].map(|name| name.parse().unwrap());
+    stage.config.formation = Formation::Majority(names.to_vec());
+    let nodes = stage.start_all(3).await;
+    agreed(&nodes, 3).await;
+    assert_eq!(stage.listing.censuses(), 0);
+}
