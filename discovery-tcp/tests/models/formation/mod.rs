@@ -24,9 +24,6 @@ use crate::explorer::Model;
 pub(crate) const PODS: usize = 3;
 pub(crate) const CLUSTERS: usize = 2;
 
-/// One more than the highest resource version.
-pub(crate) const VERSIONS: usize = 5;
-
 /// A set of pods, one bit each.
 type Pods = u8;
 
@@ -53,7 +50,7 @@ pub(crate) enum Contact {
     Refused(Status),
 }
 
-/// What an answer binds its giver to: for each pod the run that was asked, 0 for none.
+/// Who was asked: for each pod the run, 0 for none.
 type Asked = [usize; PODS];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -68,8 +65,9 @@ pub(crate) struct Process {
     exempt: Pods,
     /// Whether a second listing followed the last reading that exempted somebody.
     is_relisted: bool,
-    /// The asks that were answered, by their resource version.
-    filter: [Option<Asked>; VERSIONS],
+    /// Resource version of the newest ask that was answered, and who was asked with it.
+    kept: usize,
+    asked: Asked,
     /// Invitations that lie on its links: for each cluster and pod the run that sent one.
     invitations: [[usize; PODS]; CLUSTERS],
     cluster: Option<usize>,
@@ -112,6 +110,17 @@ pub(crate) enum Step {
     Join { pod: usize, cluster: usize },
 }
 
+/// What whoever answered takes of an epoch below the resource version it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// Everything.
+    None,
+    /// What comes from somebody on the list of the newest ask.
+    NewestList,
+    /// What was said after the newest answer.
+    SaidAfter,
+}
+
 /// The rules that can be taken away, one by one; `RULES` has all of them.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one rule, on or off")]
@@ -126,10 +135,10 @@ pub(crate) struct Rules {
     same_run: bool,
     /// A round with an exemption lists once more.
     list_again: bool,
-    /// Whoever answered filters what it takes.
-    filter: bool,
-    /// A later answer adds to what binds; without, it takes the place of the earlier ones.
-    filters_add: bool,
+    /// What is still taken after an answer.
+    filter: Filter,
+    /// With an exemption nobody is asked before the second listing.
+    ask_last: bool,
     /// The epoch exceeds the resource version of every ask that was answered.
     strict: bool,
     /// Only who is listed is invited.
@@ -142,8 +151,8 @@ pub(crate) const RULES: Rules = Rules {
     grant_voids: true,
     same_run: true,
     list_again: true,
-    filter: true,
-    filters_add: true,
+    filter: Filter::SaidAfter,
+    ask_last: true,
     strict: true,
     listed_joiner: true,
 };

@@ -1,7 +1,7 @@
 //! What pods, their machines and their processes do in the model of formation, one function for
 //! each kind of step.
 
-use super::{Asked, Contact, Formation, PODS, Process, State, Step, VERSIONS, holds};
+use super::{Asked, CLUSTERS, Contact, Filter, Formation, PODS, Process, State, Step, holds};
 
 type Next = Vec<(Step, State)>;
 
@@ -114,22 +114,26 @@ impl Formation {
         };
         let is_same = asker.process.contacts[by] == Contact::Newcomer(asked.run);
         let version = asker.process.version;
-        let is_refused = asked.process.filter[version + 1..]
-            .iter()
-            .any(Option::is_some);
+        let is_refused = asked.process.kept > version && self.rules.filter != Filter::None;
+        let refused = (0..PODS)
+            .filter(|pod| holds(census, *pod))
+            .any(|pod| matches!(asker.process.contacts[pod], Contact::Refused(_)));
+        let is_early = refused && !asker.process.is_relisted && self.rules.ask_last;
         if !holds(census, by)
             || !asked.is_newcomer()
             || (!is_same && self.rules.contact_first)
-            || (is_refused && self.rules.filter)
+            || is_refused
+            || is_early
         {
             return;
         }
         let ask = ask(state, to);
         let mut next = *state;
-        self.answer(&mut next.pods[to].process, version, ask);
+        let epochs = state.epochs;
+        self.answer(&mut next.pods[to].process, epochs, version, ask);
         next.pods[to].process.granted |= 1 << by;
         let process = &mut next.pods[by].process;
-        self.answer(process, version, ask);
+        self.answer(process, epochs, version, ask);
         process.answered = process.answered.max(version);
         if self.rules.grant_voids {
             void(process);
@@ -139,18 +143,28 @@ impl Formation {
         }
     }
 
-    /// `ANSWER-2`
-    fn answer(&self, process: &mut Process, version: usize, ask: Asked) {
-        let mut kept = ask;
-        if let Some(before) = process.filter[version] {
-            for (kept, before) in kept.iter_mut().zip(before) {
-                *kept = if *kept == before { before } else { 0 };
+    /// `ANSWER-2`, `ANSWER-3`: what was said before it is taken no more.
+    fn answer(
+        &self,
+        process: &mut Process,
+        epochs: [Option<usize>; CLUSTERS],
+        version: usize,
+        asked: Asked,
+    ) {
+        if process.kept == version {
+            for (kept, asked) in process.asked.iter_mut().zip(asked) {
+                *kept = if *kept == asked { asked } else { 0 };
+            }
+        } else {
+            process.asked = asked;
+        }
+        process.kept = process.kept.max(version);
+        if self.rules.filter == Filter::SaidAfter {
+            let said = process.invitations.iter_mut().zip(epochs);
+            for (said, _) in said.filter(|(_, epoch)| epoch.is_some_and(|it| it < version)) {
+                *said = [0; PODS];
             }
         }
-        if !self.rules.filters_add {
-            process.filter = [None; VERSIONS];
-        }
-        process.filter[version] = Some(kept);
     }
 
     /// `FORM-7`: the reading after the listing.
@@ -244,8 +258,8 @@ impl Formation {
                 continue;
             };
             let may_take = |(sender, run): (usize, &usize)| {
-                let mut binding = process.filter[epoch + 1..].iter().flatten();
-                *run != 0 && (!self.rules.filter || binding.all(|asked| asked[sender] == *run))
+                let is_listed = process.kept <= epoch || process.asked[sender] == *run;
+                *run != 0 && (self.rules.filter != Filter::NewestList || is_listed)
             };
             if senders.iter().enumerate().any(may_take) {
                 let mut next = *state;

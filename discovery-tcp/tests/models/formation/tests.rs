@@ -1,6 +1,6 @@
 //! The rules of formation held against those they replace.
 
-use super::{ALL, Formation, PODS, RULES, Rules};
+use super::{ALL, Filter, Formation, PODS, RULES, Rules};
 use crate::{assert_breaks, assert_holds, scopes};
 
 const TWO: &str = "two clusters";
@@ -104,18 +104,18 @@ fn a_granter_that_keeps_its_own_census_founds_beside_the_other() {
 #[test]
 fn without_the_filter_a_dead_founders_invitation_splits() {
     let rules = Rules {
-        filter: false,
+        filter: Filter::None,
         ..RULES
     };
     assert_breaks("ANSWER-3, no filter", TWO, &founder_and_joiner(rules));
     assert_holds("ANSWER-3, filter", &founder_and_joiner(RULES));
 }
 
-/// P4, ANSWER-2: a later ask may name somebody who died before the earlier one.
+/// P4, ANSWER-3: a later ask may name somebody who died before the earlier one.
 #[test]
-fn an_answer_that_takes_the_place_of_an_earlier_one_lets_the_dead_invite() {
+fn a_filter_by_the_newest_list_lets_the_dead_invite() {
     let rules = Rules {
-        filters_add: false,
+        filter: Filter::NewestList,
         ..RULES
     };
     // 1 is invited by 0's first run, grants to the second, and asks 2.
@@ -125,9 +125,9 @@ fn an_answer_that_takes_the_place_of_an_earlier_one_lets_the_dead_invite() {
         ..pair_and_joiner(rules)
     };
     for scope in scopes([narrow(rules)], || [pair_and_joiner(rules)]) {
-        assert_breaks("ANSWER-2, the last answer binds", TWO, &scope);
+        assert_breaks("ANSWER-3, by the newest list", TWO, &scope);
     }
-    assert_holds("ANSWER-2, all answers bind", &pair(RULES));
+    assert_holds("ANSWER-3, what was said after the answer", &narrow(RULES));
 }
 
 /// P4, FORM-7: the first run comes and goes while the restart count stays at zero.
@@ -136,10 +136,12 @@ fn an_exemption_by_the_restart_count_alone_overlooks_a_first_run() {
     let rules = Rules {
         same_run: false,
         list_again: false,
+        ask_last: false,
         ..RULES
     };
     let same_run = Rules {
         list_again: false,
+        ask_last: false,
         ..RULES
     };
     assert_breaks("FORM-7, restart count alone", TWO, &narrow(waiting(rules)));
@@ -157,12 +159,29 @@ fn an_exemption_by_a_status_that_lags_overlooks_a_run() {
     };
     let rules = Rules {
         list_again: false,
+        ask_last: false,
         ..RULES
     };
     assert_breaks("FORM-8, one listing", TWO, &narrow(late(rules)));
     for scope in scopes([narrow(late(RULES))], || [late(RULES)]) {
         assert_holds("FORM-8, a second listing", &scope);
     }
+}
+
+/// P4, FORM-8: who grants first can be invited by the one that is exempt later.
+#[test]
+fn an_ask_before_the_second_listing_leaves_time_to_join_elsewhere() {
+    let late = |rules| Formation {
+        may_lag: true,
+        dials: [0b110, 0, 0],
+        ..narrow(waiting(rules))
+    };
+    let rules = Rules {
+        ask_last: false,
+        ..RULES
+    };
+    assert_breaks("FORM-8, asked before", TWO, &late(rules));
+    assert_holds("FORM-8, asked last", &late(RULES));
 }
 
 /// P4, FORM-3
@@ -196,4 +215,40 @@ fn a_joiner_that_is_not_listed_is_overlooked_by_the_next_census() {
     };
     assert_breaks("JOIN-2, not listed", TWO, &narrow(rules));
     assert_holds("JOIN-2, listed", &narrow(RULES));
+}
+
+/// P4, P9: FORM, ANSWER and JOIN-2 together, in scopes that none of the tests above covers.
+#[test]
+fn restarts_writes_and_late_statuses_in_any_order_form_one_cluster() {
+    let large = || {
+        let first_or_second = |ends| Formation {
+            runs: [2, 2, 1],
+            ends,
+            ..pair_and_joiner(RULES)
+        };
+        let all_candidates = Formation {
+            founders: ALL,
+            ..pair_and_joiner(RULES)
+        };
+        let restarted = Formation {
+            runs: [1, 2, 1],
+            dials: [ALL; PODS],
+            may_lag: true,
+            ..waiting(RULES)
+        };
+        let later = Formation {
+            version_max: 5,
+            ..pair_and_joiner(RULES)
+        };
+        let either = [[0, 1, 0], [1, 1, 0]].map(first_or_second);
+        [vec![all_candidates, restarted, later], either.to_vec()].concat()
+    };
+    let small = [Formation {
+        runs: [2, 2, 1],
+        ends: [1, 1, 0],
+        ..pair(RULES)
+    }];
+    for scope in scopes(small, large) {
+        assert_holds("FORM and ANSWER", &scope);
+    }
 }

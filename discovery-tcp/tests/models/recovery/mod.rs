@@ -3,7 +3,7 @@
 //!
 //! Three members, three terms, each for taking over or for recovering, one or two deaths, up to
 //! three positions. Messages are history, as in the model of deciding, and those of the dead stay
-//! readable; what a node takes passes its answer filter by the id of who sent it.
+//! readable; after an answer a node takes what the dead said only if they died later.
 //!
 //! Left out: contact before the listing and joiners (`formation`), restarts (a dead member's
 //! successor would only grant), ticks (anybody may recover at any time, so more can happen than
@@ -24,7 +24,7 @@ pub(crate) const NODES: usize = 3;
 /// Terms 1 to 3; index 0 stays empty, so that 0 can mean "no term".
 pub(crate) const TERMS: usize = 4;
 pub(crate) const PLACES: usize = 3;
-/// One more than the highest resource version.
+/// One more than the highest epoch.
 pub(crate) const VERSIONS: usize = 5;
 /// The epoch of the first topology.
 const FIRST_EPOCH: usize = 1;
@@ -32,7 +32,8 @@ const FIRST_EPOCH: usize = 1;
 /// A set of nodes, one bit each.
 type Nodes = u8;
 
-const FOUNDERS: Nodes = 0b111;
+/// Every node there is; all are members at first.
+const ALL: Nodes = 0b111;
 /// In place of the members that a change leads to: a message, which leads to none.
 const MESSAGE: Nodes = 0;
 
@@ -75,8 +76,10 @@ pub(crate) struct Node {
     tail_term: usize,
     tail: Run,
     role: Role,
-    /// The asks it answered: for each resource version the node ids.
-    filter: [Option<Nodes>; VERSIONS],
+    /// Resource version of the newest ask it answered, and who was gone by then: whatever those
+    /// said, they said before.
+    kept: usize,
+    gone_before: Nodes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,7 +143,7 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one rule, on or off")]
 pub(crate) struct Rules {
-    /// Who promised filters what it takes, as who granted does.
+    /// Who promised takes nothing of its old epoch that was said before, as who granted does.
     promisers_filter: bool,
     /// Whoever was listed answers; without: one that dies before it answers is just proven dead.
     listed_answer: bool,
@@ -216,7 +219,7 @@ impl Run {
         let first = Topology {
             epoch: FIRST_EPOCH,
             version: 1,
-            members: FOUNDERS,
+            members: ALL,
         };
         let changes = self.slice().iter().filter(|it| it.change != MESSAGE);
         changes.fold(first, |before, it| Topology {
@@ -244,16 +247,16 @@ impl Node {
         !self.is_gone && holds(self.topology().members, index)
     }
 
-    /// `ANSWER-3`: whether something of this epoch may be taken from this sender.
+    /// `ANSWER-3`: whether something of this epoch may be taken from this sender. What a living one
+    /// said before the answer it may say again after it.
     fn takes(&self, epoch: usize, sender: usize) -> bool {
-        let mut binding = self.filter[epoch + 1..].iter().flatten();
-        binding.all(|asked| holds(*asked, sender))
+        epoch >= self.kept || !holds(self.gone_before, sender)
     }
 
     /// `ANSWER-2`
-    fn answer(&mut self, version: usize, asked: Nodes) {
-        let before = self.filter[version].unwrap_or(Nodes::MAX);
-        self.filter[version] = Some(before & asked);
+    fn answer(&mut self, version: usize, gone: Nodes) {
+        self.kept = self.kept.max(version);
+        self.gone_before = gone;
     }
 
     /// Who promised a higher term leads none and counts no more.
@@ -288,9 +291,9 @@ impl Term {
 }
 
 impl State {
-    fn living(&self) -> Nodes {
+    fn gone(&self) -> Nodes {
         let nodes = self.nodes.iter().enumerate();
-        nodes.fold(0, |set, (index, it)| set | (u8::from(!it.is_gone) << index))
+        nodes.fold(0, |set, (index, it)| set | (u8::from(it.is_gone) << index))
     }
 
     /// `node` holds the next position decided.

@@ -1,8 +1,8 @@
 //! What members do in the model of recovery, one function for each kind of step.
 
 use super::{
-    Entry, Kind, MESSAGE, NODES, Nodes, PLACES, Promise, Recovery, Role, Run, State, Step, holds,
-    is_majority,
+    ALL, Entry, Kind, MESSAGE, NODES, Nodes, PLACES, Promise, Recovery, Role, Run, State, Step,
+    holds, is_majority,
 };
 
 type Next = Vec<(Step, State)>;
@@ -49,13 +49,13 @@ impl Recovery {
         asked.topology = topology;
         asked.asked_at = node.decided.length;
         if kind == Kind::Recover {
-            let is_answered = node.filter[state.version..].iter().any(Option::is_some);
+            let is_answered = node.kept >= state.version;
             if state.version <= topology.epoch || (is_answered && self.rules.strict) {
                 return;
             }
             asked.version = state.version;
-            asked.listed = state.living();
-            it.answer(state.version, asked.listed);
+            asked.listed = !state.gone() & ALL;
+            it.answer(state.version, state.gone());
         }
         let version = asked.version;
         into.push((Step::Ask { term, version }, next));
@@ -65,18 +65,18 @@ impl Recovery {
     pub(super) fn answers(&self, state: &State, term: usize, node: usize, into: &mut Next) {
         let (asked, it) = (&state.terms[term], &state.nodes[node]);
         let version = asked.version;
-        let is_refused = version > 0 && it.filter[version + 1..].iter().any(Option::is_some);
+        let is_refused = version > 0 && it.kept > version;
         if !asked.is_asked || it.is_gone || is_refused {
             return;
         }
         let mut next = *state;
         if version > 0 && self.rules.promisers_filter {
-            next.nodes[node].answer(version, asked.listed);
+            next.nodes[node].answer(version, state.gone());
         }
         if !holds(asked.topology.members, node) {
             let is_stale = it.topology().version < asked.topology.version;
             if version > 0 && is_stale && !holds(asked.granted, node) {
-                next.nodes[node].answer(version, asked.listed);
+                next.nodes[node].answer(version, state.gone());
                 next.terms[term].granted |= 1 << node;
                 into.push((Step::Grant { term, node }, next));
             }
@@ -116,7 +116,7 @@ impl Recovery {
         let is_complete = match kind {
             Kind::TakeOver => is_majority(with, members),
             Kind::Recover => {
-                let dead = !state.living();
+                let dead = state.gone();
                 let excused = if self.rules.answer_overrides {
                     0
                 } else {
@@ -161,7 +161,7 @@ impl Recovery {
             led.opening(term).into_iter().for_each(|it| run.push(it));
         }
         led.is_led = true;
-        led.promises = [None; super::NODES];
+        led.promises = [None; NODES];
         led.granted = 0;
         led.start = own.decided.length;
         led.fresh_from = led.start + run.length;
@@ -226,10 +226,13 @@ impl Recovery {
         let decided = it.decided.length;
         let topology = it.topology();
         let is_named = topology == led.topology || led.named.contains(&topology);
+        // `RECOVER-6`: who knows more than the recoverer does not accept.
+        let is_ahead = topology == led.topology && decided > led.start;
         if !self.may_accept(state, term, node)
             || it.tail_term == term
             || !is_named
             || decided < led.start
+            || (is_ahead && led.opening(term).is_some())
         {
             return;
         }
@@ -327,7 +330,7 @@ impl Recovery {
         }
     }
 
-    /// `SNAP-4`, `ANSWER-3`: the next decided entry, also from the dead, if the filter lets it pass.
+    /// `SNAP-4`, `ANSWER-3`: the next decided entry, also from the dead, if it may be taken.
     pub(super) fn learn(&self, state: &State, node: usize, into: &mut Next) {
         let it = &state.nodes[node];
         if it.is_gone {

@@ -93,7 +93,7 @@ fn a_promiser_without_the_filter_follows_the_dead() {
 
 /// P2, RECOVER-4
 #[test]
-fn a_listed_process_that_dies_before_it_answers_is_still_on_the_list() {
+fn a_listed_process_that_dies_before_it_answers_is_still_heard() {
     let rules = Rules {
         listed_answer: false,
         ..COUNTED
