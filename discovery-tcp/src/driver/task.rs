@@ -231,6 +231,8 @@ impl ProtocolTask {
                 Output::AskListing { round } => self.asking.list(round),
                 Output::AskPod { question, pod } => self.asking.read_pod(question, pod),
                 Output::Emit(notice) => self.announce(notice),
+                #[cfg(feature = "sim")]
+                Output::Observed(_) => {}
             }
         }
     }

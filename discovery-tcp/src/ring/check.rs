@@ -53,7 +53,6 @@ impl Ring {
 mod sim {
     use discovery_core::{NodeId, Term, Topology};
 
-    use super::super::observation::Observation;
     use super::super::planted::Bug;
     use super::super::roster::Roster;
     use super::super::{Life, Ring};
@@ -63,11 +62,6 @@ mod sim {
         /// Breaks one rule from now on.
         pub fn plant(&mut self, bug: Bug) {
             self.fx.planted.plant(bug);
-        }
-
-        /// The next step that no output tells.
-        pub fn poll_observation(&mut self) -> Option<Observation> {
-            self.fx.poll_observation()
         }
 
         /// Up to where decisions are known here; 0 for a newcomer.

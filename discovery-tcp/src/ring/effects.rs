@@ -28,8 +28,6 @@ pub(super) struct Effects {
     pub(super) counters: RingCounters,
     pub(super) planted: Planted,
     outputs: VecDeque<Output>,
-    #[cfg(feature = "sim")]
-    observations: VecDeque<Observation>,
     rng: ChaCha8Rng,
     wall_at_start: UnixMillis,
     links_max: usize,
@@ -44,8 +42,6 @@ impl Effects {
             counters: RingCounters::default(),
             planted: Planted::default(),
             outputs: VecDeque::new(),
-            #[cfg(feature = "sim")]
-            observations: VecDeque::new(),
             rng: ChaCha8Rng::from_seed(seed),
             wall_at_start,
             links_max,
@@ -56,11 +52,6 @@ impl Effects {
         self.outputs.pop_front()
     }
 
-    #[cfg(feature = "sim")]
-    pub(super) fn poll_observation(&mut self) -> Option<Observation> {
-        self.observations.pop_front()
-    }
-
     /// Shows a checker what no output tells.
     #[cfg_attr(
         not(feature = "sim"),
@@ -68,7 +59,7 @@ impl Effects {
     )]
     pub(super) fn observe(&mut self, observation: impl FnOnce() -> Observation) {
         #[cfg(feature = "sim")]
-        self.observations.push_back(observation());
+        self.output(Output::Observed(observation()));
         #[cfg(not(feature = "sim"))]
         drop(observation);
     }
@@ -123,6 +114,7 @@ impl Effects {
             purpose,
             stage: Stage::Dialling,
             used_at: self.now,
+            heard_at: self.now,
         };
         self.links.insert(id, link);
         self.counters.dials += 1;
@@ -146,6 +138,7 @@ impl Effects {
             purpose: Purpose::Accepted,
             stage: Stage::Greeting,
             used_at: self.now,
+            heard_at: self.now,
         };
         self.links.insert(id, link);
         self.after(Timer::Greeting(id), limit);

@@ -54,6 +54,8 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// When something that needed it last used it.
     pub(super) used_at: Moment,
+    /// When something last came over it.
+    pub(super) heard_at: Moment,
 }
 
 impl Link {
@@ -132,9 +134,14 @@ impl Links {
         Some(link)
     }
 
-    /// The newest open link to a node.
+    /// The open link to a node over which something came last: another may be dead on one side.
     pub(super) fn to(&self, node: NodeId) -> Option<LinkId> {
-        self.by_node.get(&node)?.last().copied()
+        let links = self.by_node.get(&node)?;
+        if let [only] = links.as_slice() {
+            return Some(*only);
+        }
+        let heard_at = |id: &&LinkId| self.table.get(id).map(|link| link.heard_at);
+        links.iter().max_by_key(heard_at).copied()
     }
 
     pub(super) fn is_linked(&self, node: NodeId) -> bool {

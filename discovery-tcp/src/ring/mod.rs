@@ -305,6 +305,7 @@ impl Ring {
             return;
         };
         let from = entry.other_end().map(|end| end.node.id());
+        entry.heard_at = self.fx.now;
         entry.used_at = match &message {
             // Signs of life need no link of their own.
             Message::Heartbeat(_) | Message::Echo(_) => entry.used_at,

@@ -53,6 +53,9 @@ pub enum Output {
     },
     /// Tell the application.
     Emit(Notice),
+    /// A step that no other output tells, for the simulator's checkers; nothing is to be done.
+    #[cfg(feature = "sim")]
+    Observed(super::Observation),
 }
 
 /// One thing the application is told.

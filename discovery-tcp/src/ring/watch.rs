@@ -348,6 +348,10 @@ impl Ring {
             SubjectState::Well => {
                 let due = (subject.heard_at + limit).max(now + limit / 8);
                 self.fx.timers.set(Timer::Subject(node), due);
+                if now.since(subject.echo_at) >= limit {
+                    // It shows no sign of hearing this node: what is sent to it may go nowhere.
+                    self.drop_links_to(node);
+                }
                 if !self.fx.links.is_linked(node) {
                     self.redial(node);
                 }

@@ -17,10 +17,6 @@ pub(crate) fn plant(ring: &mut Ring, bug: Bug) {
     ring.plant(bug);
 }
 
-pub(crate) fn poll_observation(ring: &mut Ring) -> Option<Observation> {
-    ring.poll_observation()
-}
-
 pub(crate) fn next_deadline(ring: &Ring) -> Option<Moment> {
     ring.next_deadline()
 }

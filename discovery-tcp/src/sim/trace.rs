@@ -104,6 +104,7 @@ pub(crate) fn of_output(output: &Output) -> String {
         Output::AskListing { round } => format!("-> ask for listing {round}"),
         Output::AskPod { question, pod } => format!("-> ask {question} for {pod}"),
         Output::Emit(notice) => format!("!! {}", of_notice(notice)),
+        Output::Observed(observation) => format!("  · {observation:?}"),
     }
 }
 

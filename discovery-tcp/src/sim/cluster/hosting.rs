@@ -131,20 +131,6 @@ impl Cluster {
     }
 
     fn look_at(&mut self, id: ProcessId) {
-        loop {
-            let Body::Ring(ring) = &mut self.processes[id.0 as usize].body else {
-                return;
-            };
-            let Some(observation) = seen::poll_observation(ring) else {
-                break;
-            };
-            let label = Arc::clone(&self.processes[id.0 as usize].label);
-            let now = self.now();
-            self.trace
-                .line(now, &label, || format!("  · {observation:?}"));
-            self.coverage.observed(&observation);
-            self.check(&Fact::Observed(id, &observation));
-        }
         let ring = self.processes[id.0 as usize].ring();
         if let Some(Err(what)) = ring.map(seen::check) {
             let label = Arc::clone(&self.processes[id.0 as usize].label);
@@ -189,6 +175,10 @@ impl Cluster {
                 self.ask_store(id, Question::Pod(question, Box::new(pod)));
             }
             Output::Emit(notice) => self.noticed(id, &notice),
+            Output::Observed(observation) => {
+                self.coverage.observed(&observation);
+                self.check(&Fact::Observed(id, &observation));
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::ring::Notice;
 
 #[derive(Debug, Default)]
 pub(super) struct Fencing {
+    is_split: bool,
     /// By cluster name.
     highest: BTreeMap<Arc<str>, discovery_core::FencingToken>,
 }
@@ -43,7 +44,13 @@ impl Invariant for Fencing {
         let Some(news) = chronicle.news() else {
             return Ok(());
         };
-        if chronicle.is_forced {
+        if let Fact::Notice(_, Notice::Changed(event)) = fact
+            && event.previous.cluster_id != event.topology.cluster_id()
+        {
+            // Who splits a cluster off gives this promise up between the parts.
+            self.is_split = true;
+        }
+        if chronicle.is_forced || self.is_split {
             return Ok(());
         }
         let token = news.topology.fencing_token();
