@@ -383,7 +383,10 @@ impl Ring {
             let Some(delivered) = delivered else {
                 continue;
             };
-            let mark = Watermark { term: entry.term, position: m.log.decided() };
+            let mark = Watermark {
+                term: entry.term,
+                position: m.log.decided(),
+            };
             m.saw_watermark(mark);
             if m.lead.as_ref().is_some_and(|lead| lead.term < term)
                 && !self.fx.bug(Bug::LeadsOnOverInstall)

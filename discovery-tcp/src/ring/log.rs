@@ -32,7 +32,11 @@ impl Delivered {
         match self {
             Self::Changed { event, .. } => {
                 let failed = event.failed.iter().map(|(member, _)| member);
-                event.left.iter().chain(failed).any(|member| member.id() == node)
+                event
+                    .left
+                    .iter()
+                    .chain(failed)
+                    .any(|member| member.id() == node)
             }
             Self::Message { .. } | Self::Again => false,
         }
@@ -352,7 +356,9 @@ impl Log {
         self.tail.pop_front();
         // Who learns what a term decided no longer helps an older one to decide.
         self.raise_promise(entry.term);
-        self.deliver(Arc::clone(&entry.decision), entry.term).map(Some).ok_or(Unfit)
+        self.deliver(Arc::clone(&entry.decision), entry.term)
+            .map(Some)
+            .ok_or(Unfit)
     }
 
     /// Delivers the next position. The entry at it has been taken off the tail.

@@ -504,7 +504,9 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let mut builder = TopologyChange::of(m.log.topology()).under(term).in_epoch(epoch);
+        let mut builder = TopologyChange::of(m.log.topology())
+            .under(term)
+            .in_epoch(epoch);
         if let Some(cluster) = cluster {
             builder = builder.in_cluster(cluster);
         }

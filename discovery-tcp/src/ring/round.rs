@@ -99,7 +99,8 @@ impl Round {
     pub(super) fn know(&mut self, seeds: &SeedSet, me: &NodeInfo, now: Moment) {
         if self.stage == RoundStage::Contacting {
             let known: BTreeSet<ProcessIdentity> = seeds.iter().map(Seed::identity).collect();
-            self.contacts.retain(|id, contact| known.contains(id) || contact.was_listed);
+            self.contacts
+                .retain(|id, contact| known.contains(id) || contact.was_listed);
         }
         for seed in seeds {
             if !is_self(seed, me) {

@@ -97,8 +97,8 @@ fn a_tail_taken_over_position_by_position_loses_a_decided_message() {
     };
     let name = "DECIDE-2, position by position";
     assert_breaks(name, SPLIT, &two_takeovers(rules));
-    let large = || [two_takeovers(RULES), three(RULES)];
-    for scope in scopes([two_takeovers(FAST)], large) {
+    let large = || [two_takeovers(FAST), two_takeovers(RULES), three(RULES)];
+    for scope in scopes([one_takeover(RULES)], large) {
         assert_holds("DECIDE-2, the whole tail at once", &scope);
     }
 }

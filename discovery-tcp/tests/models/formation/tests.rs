@@ -127,7 +127,9 @@ fn a_filter_by_the_newest_list_lets_the_dead_invite() {
     for scope in scopes([narrow(rules)], || [pair_and_joiner(rules)]) {
         assert_breaks("ANSWER-3, by the newest list", TWO, &scope);
     }
-    assert_holds("ANSWER-3, what was said after the answer", &narrow(RULES));
+    for scope in scopes([founder_and_joiner(RULES)], || [narrow(RULES)]) {
+        assert_holds("ANSWER-3, what was said after the answer", &scope);
+    }
 }
 
 /// P4, FORM-7: the first run comes and goes while the restart count stays at zero.
