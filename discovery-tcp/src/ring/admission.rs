@@ -9,6 +9,7 @@ use discovery_core::{
     TopologyId, prove_death,
 };
 
+use super::effects::Effects;
 use super::links::Purpose;
 use super::planted::Bug;
 use super::timers::Timer;
@@ -103,6 +104,18 @@ impl Admission {
 }
 
 impl Joiner {
+    /// Whether it was reached by a dial from here; dials it if not.
+    fn dial_back(&mut self, fx: &mut Effects) {
+        if self.reached {
+            return;
+        }
+        let id = self.info.id();
+        self.reached = fx.links.has_dialled(id);
+        if !self.reached && !fx.links.is_dialling(id, self.info.addresses()) {
+            fx.dial(self.info.addresses()[0], Purpose::Member(id));
+        }
+    }
+
     fn is_valid(&self) -> bool {
         self.reached && self.probers.values().all(|reached| *reached)
     }
@@ -279,17 +292,7 @@ impl Ring {
             let Some(joiner) = lead.admission.joiners.get_mut(&id) else {
                 continue;
             };
-            if !joiner.reached {
-                let dialled = |link: &super::links::Link| {
-                    link.dialled.is_some()
-                        && link.other_end().is_some_and(|end| end.node.id() == id)
-                };
-                joiner.reached = self.fx.links.iter().any(|(_, link)| dialled(link));
-            }
-            if !joiner.reached && !self.fx.links.is_dialling(id, joiner.info.addresses()) {
-                let to = joiner.info.addresses()[0];
-                self.fx.dial(to, Purpose::Member(id));
-            }
+            joiner.dial_back(&mut self.fx);
             if !joiner.is_valid() {
                 if now.since(joiner.since) > DIAL_BACK_LIMIT {
                     give_up.push(id);

@@ -180,10 +180,6 @@ impl Ring {
 
     /// Who is admitted with this change: as many as keep the unconfirmed below the confirmed, each
     /// with the member of its name that it replaces.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a joiner, and the dead member of its name"
-    )]
     fn joins(
         &mut self,
         removals: &BTreeMap<NodeId, Evidence>,

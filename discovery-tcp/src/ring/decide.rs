@@ -54,7 +54,10 @@ impl Ring {
             Verdict::Superseded(promised) => {
                 let term = propose.term;
                 let refusal = Message::Superseded(Superseded { term, promised });
-                let proposer = m.topology().ordered(term.order).map(|member| member.id());
+                let proposer = m
+                    .topology()
+                    .ordered(term.order)
+                    .map(discovery_core::Member::id);
                 let sent = proposer.is_some_and(|id| self.fx.send_to(id, refusal.clone()));
                 if !sent {
                     self.fx.send(link, refusal);
@@ -105,7 +108,7 @@ impl Ring {
             let proposer = m
                 .topology()
                 .ordered(term.order)
-                .is_some_and(|member| member.votes());
+                .is_some_and(discovery_core::Member::votes);
             let own = (voters.len() <= OWN_DECIDES_MAX || self.fx.bug(Bug::OwnAcceptanceAlways))
                 && voters.contains(m.place)
                 && proposer
@@ -136,7 +139,7 @@ impl Ring {
         let Some(root) = m
             .topology()
             .ordered(propose.term.order)
-            .map(|member| member.id())
+            .map(discovery_core::Member::id)
         else {
             return;
         };

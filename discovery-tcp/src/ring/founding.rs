@@ -16,6 +16,11 @@ const RETRY: Duration = Duration::from_millis(300);
 impl Ring {
     /// The best candidate proposes itself once it is linked to a majority of the names.
     pub(super) fn look_after_founding(&mut self, names: &[NodeName]) {
+        if self.was_member {
+            // What it promised is over; a majority of the removed must not found beside the rest.
+            self.waits("a member: this process was one, so it founds nothing any more".to_owned());
+            return;
+        }
         let linked: usize = names
             .iter()
             .filter(|name| *name == self.me.name() || self.linked_to_name(name).is_some())
@@ -99,6 +104,9 @@ impl Ring {
         let crate::config::Formation::Majority(names) = self.config.formation.clone() else {
             return;
         };
+        if self.was_member {
+            return;
+        }
         let name = self
             .fx
             .links

@@ -279,13 +279,12 @@ impl Ring {
             Life::Over => {}
         }
         match purpose {
-            Purpose::Accepted | Purpose::Hint => {}
             Purpose::Contact(identity) => self.met_somebody(&identity, node),
             Purpose::Member(expected) if expected != node => {
                 self.watch_replaced(expected, &intro.node);
                 self.joiner_unreachable(expected, self.me.id());
             }
-            Purpose::Member(_) => {}
+            Purpose::Accepted | Purpose::Hint | Purpose::Member(_) => {}
             Purpose::DialBack(number) => self.dial_back_done(number, Some(node)),
         }
         self.watch_linked(node);
@@ -365,7 +364,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let coordinator = m.coordinator().map(|info| info.id()) == Some(node);
+        let coordinator = m.coordinator().map(discovery_core::NodeInfo::id) == Some(node);
         if m.lead.is_some() {
             self.serve(node);
         }

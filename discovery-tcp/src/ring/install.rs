@@ -18,6 +18,7 @@ use super::timers::Timer;
 use super::watch::Watch;
 use super::{Life, Ring};
 use crate::message::{Decided, Message, Position, PublishedMessage, Tick, Watermark};
+use crate::moment::Moment;
 
 impl Ring {
     /// The first topology of this node id: founded here, or learned with a snapshot.
@@ -29,10 +30,12 @@ impl Ring {
             return;
         };
         self.fx.timers.clear_life();
+        self.was_member = true;
         self.fx.counters.installs += 1;
+        // What was learned whole is nobody's count: no pair is passed on until one is (DECIDE-6).
         let watermark = Watermark {
             term: topology.term(),
-            position: log.decided(),
+            position: Position(0),
         };
         let membership = Membership {
             log,
@@ -88,31 +91,7 @@ impl Ring {
         };
         // Out of reach while the topology changes under it.
         let led = m.lead.take();
-        m.roster = Roster::new(&event.topology);
-        for (member, _) in &event.failed {
-            m.removed.push_back(member.id());
-        }
-        m.removed
-            .extend(event.left.iter().map(|member| member.id()));
-        while m.removed.len() > REMOVED_MAX {
-            m.removed.pop_front();
-        }
-        m.installed_at = now;
-        m.gather = Gather::default();
-        m.takeover.candidacy = None;
-        m.watermark = Watermark {
-            term: event.topology.term(),
-            position,
-        };
-        m.tick_at = now;
-        m.alerts
-            .retain(|id, _| event.topology.member(*id).is_some());
-        m.contested
-            .retain(|id, _| event.topology.member(*id).is_some());
-        m.survivor.over();
-        if event.topology.cluster_id() != event.previous.cluster_id {
-            m.survivor.parent = Some(event.previous.cluster_id);
-        }
+        m.adopt_topology(&event, now);
         self.fx.counters.installs += 1;
         self.floor.know(&event.topology);
         let epoch_changed = event.epoch_changed;
@@ -120,7 +99,7 @@ impl Ring {
             .left
             .iter()
             .chain(event.failed.iter().map(|(member, _)| member))
-            .map(|member| member.id())
+            .map(discovery_core::Member::id)
             .collect();
         self.fx.emit(Notice::Changed(event));
         let Some(place) = m.roster.index_of(self.me.id()) else {
@@ -168,7 +147,7 @@ impl Ring {
             .topology()
             .members()
             .iter()
-            .map(|member| member.id())
+            .map(discovery_core::Member::id)
             .collect();
         self.tell_the_removed(&others);
     }
@@ -271,5 +250,32 @@ impl Ring {
         let last = m.topology().clone();
         let joined_at = m.joined_at;
         self.removed(last, joined_at);
+    }
+}
+
+impl Membership {
+    /// Everything that belonged to the topology before is void; who was removed is remembered.
+    fn adopt_topology(&mut self, event: &TopologyEvent, now: Moment) {
+        self.roster = Roster::new(&event.topology);
+        for (member, _) in &event.failed {
+            self.removed.push_back(member.id());
+        }
+        self.removed
+            .extend(event.left.iter().map(discovery_core::Member::id));
+        while self.removed.len() > REMOVED_MAX {
+            self.removed.pop_front();
+        }
+        self.installed_at = now;
+        self.gather = Gather::default();
+        self.takeover.candidacy = None;
+        self.tick_at = now;
+        self.alerts
+            .retain(|id, _| event.topology.member(*id).is_some());
+        self.contested
+            .retain(|id, _| event.topology.member(*id).is_some());
+        self.survivor.over();
+        if event.topology.cluster_id() != event.previous.cluster_id {
+            self.survivor.parent = Some(event.previous.cluster_id);
+        }
     }
 }

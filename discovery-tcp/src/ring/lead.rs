@@ -64,7 +64,7 @@ impl Ring {
             m.topology()
                 .members()
                 .iter()
-                .map(|member| member.id())
+                .map(discovery_core::Member::id)
                 .collect(),
             self.fx.now,
         );
@@ -353,18 +353,16 @@ impl Ring {
             m.topology()
                 .members()
                 .iter()
-                .map(|member| member.id())
+                .map(discovery_core::Member::id)
                 .collect(),
             now,
         );
         for (place, member) in m.topology().members().iter().enumerate() {
-            match before.get(&member.id()) {
-                // What was accepted before was accepted in another topology.
-                Some(tick) => lead.accepted[place] = (Position(0), *tick),
-                None => {
-                    lead.accepted[place] = (Position(0), lead.tick);
-                    lead.unconfirmed.insert(member.id(), (now, wall, position));
-                }
+            // What was accepted before was accepted in another topology.
+            let tick = before.get(&member.id()).copied();
+            lead.accepted[place] = (Position(0), tick.unwrap_or(lead.tick));
+            if tick.is_none() {
+                lead.unconfirmed.insert(member.id(), (now, wall, position));
             }
         }
         let stays = |id: &NodeId| m.log.topology().member(*id).is_some();

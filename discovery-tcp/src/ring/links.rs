@@ -144,6 +144,14 @@ impl Links {
         links.iter().max_by_key(heard_at).copied()
     }
 
+    /// Whether an open link to this node was dialled from here.
+    pub(super) fn has_dialled(&self, node: NodeId) -> bool {
+        let links = self.by_node.get(&node).into_iter().flatten();
+        links
+            .filter_map(|id| self.table.get(id))
+            .any(|link| link.dialled.is_some())
+    }
+
     pub(super) fn is_linked(&self, node: NodeId) -> bool {
         self.by_node.contains_key(&node)
     }

@@ -121,6 +121,8 @@ pub struct Ring {
     rejoins: u32,
     founding_retry_at: Moment,
     watching_seeds: bool,
+    /// It has been a member in this process.
+    was_member: bool,
 }
 
 impl Ring {
@@ -152,6 +154,7 @@ impl Ring {
             rejoins: 0,
             founding_retry_at: Moment::START,
             watching_seeds: true,
+            was_member: false,
         }
     }
 
@@ -228,6 +231,10 @@ impl Ring {
     }
 
     /// After the end only refusals are left.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it ends here like any other input"
+    )]
     fn refuse_when_over(&mut self, input: Input) {
         match input {
             Input::Publish { request, .. } => {

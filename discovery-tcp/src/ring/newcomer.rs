@@ -144,10 +144,11 @@ impl Ring {
     fn wait_for_better(&mut self, better: &Best) {
         let node = better.rank.node;
         let linked = self.fx.links.is_linked(node);
-        if !linked && !self.fx.links.is_dialling(node, &better.addresses) {
-            if let Some(to) = better.addresses.first() {
-                self.fx.dial(*to, super::links::Purpose::Hint);
-            }
+        if !linked
+            && !self.fx.links.is_dialling(node, &better.addresses)
+            && let Some(to) = better.addresses.first()
+        {
+            self.fx.dial(*to, super::links::Purpose::Hint);
         }
         self.waits(format!("the better candidate {node}"));
     }
@@ -213,10 +214,9 @@ impl Ring {
                     newcomer.round.list(&mut self.fx);
                 }
             }
-            RoundStage::Listing(_) => {}
+            RoundStage::Listing(_) | RoundStage::Relisting { asked: true, .. } => {}
             RoundStage::Looking(_) => self.go_on_with_round(),
             RoundStage::Asking(_) => self.conclude_round(),
-            RoundStage::Relisting { asked: true, .. } => {}
             RoundStage::Relisting { due, .. } if now >= due => {
                 newcomer.round.stage = RoundStage::Relisting { due, asked: true };
                 self.fx.output(Output::AskListing {

@@ -30,9 +30,9 @@ pub enum Bug {
     PromiseForgotten,
     /// accepts a proposal whose term < promised — DECIDE-3
     StaleTermAccepted,
-    /// candidate's term = (counter + 1, NodeOrder::FIRST) whoever it is — DECIDE-1
+    /// candidate's term = (counter + 1, `NodeOrder::FIRST`) whoever it is — DECIDE-1
     SharedTerms,
-    /// installing a change keeps tail_term (DECIDE-8 missing) — DECIDE-8
+    /// installing a change keeps `tail_term` (DECIDE-8 missing) — DECIDE-8
     TailTermKept,
     /// appends a later proposal of the same term without the one before — DECIDE-2
     GapAccepted,
@@ -115,7 +115,7 @@ pub enum Bug {
     ProofByOtherPod,
     /// members that do not answer count as dead — RECOVER-3
     ProvenBySilence,
-    /// promises to a recoverer although it saw a tick lately, and the answer QuorumHere is ignored
+    /// promises to a recoverer although it saw a tick lately, and the answer `QuorumHere` is ignored
     /// — RECOVER-1 (B3)
     QuorumHereIgnored,
 }

@@ -150,7 +150,7 @@ impl Ring {
             return;
         };
         if m.lead.is_none() {
-            let coordinator = m.coordinator().map(|node| node.id());
+            let coordinator = m.coordinator().map(discovery_core::NodeInfo::id);
             let refused = PublishRefused {
                 sequence: first,
                 coordinator,

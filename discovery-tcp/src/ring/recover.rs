@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery_core::{
-    Answerer, Asked, Census, ClusterId, DeathFacts, Epoch, Evidence, FinderError, NodeId, NodeInfo,
-    PodFact, PodReading, PodRef, ProofOfDeath, ProofRule, Term, Timed, TopologyChange, prove_death,
+    Answerer, Asked, Census, ClusterId, ContainerState, DeathFacts, Epoch, Evidence, FinderError,
+    NodeId, NodeInfo, PodFact, PodReading, PodRef, ProofOfDeath, ProofRule, Term, Timed,
+    TopologyChange, prove_death,
 };
 
 use super::decide::{DECIDED_BYTES_MAX, step_down};
@@ -63,6 +64,23 @@ struct PodWatch {
     earlier: Option<Timed<PodReading>>,
 }
 
+impl PodWatch {
+    /// A fact that was asked for after the loss; the first reading of a run is kept beside it.
+    fn take(&mut self, fact: &PodFact) {
+        let asked = Asked::AfterLoss;
+        self.question = None;
+        if let PodFact::Present(reading) = fact
+            && matches!(reading.container, ContainerState::Running { .. })
+            && self.earlier.is_none()
+        {
+            let fact = reading.clone();
+            self.earlier = Some(Timed { fact, asked });
+        }
+        let fact = fact.clone();
+        self.fact = Some(Timed { fact, asked });
+    }
+}
+
 impl Survivor {
     pub(super) fn is_asking(&self) -> bool {
         self.round.is_some() || self.forced.is_some()
@@ -72,8 +90,8 @@ impl Survivor {
     pub(super) fn over(&mut self) {
         let (parent, rounds) = (self.parent, self.rounds);
         *self = Self {
-            parent,
             rounds,
+            parent,
             ..Self::default()
         };
     }
@@ -161,10 +179,9 @@ impl Ring {
                     }
                 }
             }
-            RoundStage::Listing(_) => {}
+            RoundStage::Listing(_) | RoundStage::Relisting { asked: true, .. } => {}
             RoundStage::Looking(_) => self.go_on_with_recovery(),
             RoundStage::Asking(_) => self.conclude_recovery(),
-            RoundStage::Relisting { asked: true, .. } => {}
             RoundStage::Relisting { due, .. } if now >= due => {
                 round.stage = RoundStage::Relisting { due, asked: true };
                 let round = round.number;
@@ -277,26 +294,9 @@ impl Ring {
             Life::Member(m) => {
                 let round = m.survivor.round.as_mut();
                 let taken = round.is_some_and(|round| round.take_fact(question, fact));
-                let asked = Asked::AfterLoss;
                 for watch in m.survivor.pods.values_mut() {
                     if watch.question == Some(question) {
-                        watch.question = None;
-                        if let PodFact::Present(reading) = fact
-                            && matches!(
-                                reading.container,
-                                discovery_core::ContainerState::Running { .. }
-                            )
-                            && watch.earlier.is_none()
-                        {
-                            watch.earlier = Some(Timed {
-                                fact: reading.clone(),
-                                asked,
-                            });
-                        }
-                        watch.fact = Some(Timed {
-                            fact: fact.clone(),
-                            asked,
-                        });
+                        watch.take(fact);
                     }
                 }
                 taken || !m.survivor.pods.is_empty()

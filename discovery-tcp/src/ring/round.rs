@@ -43,6 +43,10 @@ pub(super) enum RoundStage {
 }
 
 /// One listed process in a round.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that change independently"
+)]
 #[derive(Clone, Debug)]
 pub(super) struct Contact {
     pub(super) seed: Seed,
@@ -321,7 +325,7 @@ impl Round {
         let listed: BTreeMap<ProcessIdentity, &Seed> = census
             .entries
             .iter()
-            .filter(|seed| !is_self(seed, me) && !(fx.bug(Bug::SelfByAddress) && at_own(seed, me)))
+            .filter(|seed| !(is_self(seed, me) || fx.bug(Bug::SelfByAddress) && at_own(seed, me)))
             .map(|seed| (seed.identity(), seed))
             .collect();
         self.contacts

@@ -171,7 +171,7 @@ impl Ring {
             self.coordinate();
             return;
         }
-        let coordinator = m.coordinator().map(|node| node.id());
+        let coordinator = m.coordinator().map(discovery_core::NodeInfo::id);
         if let Some(coordinator) = coordinator {
             self.fx
                 .send_to(coordinator, Message::Leave(Leave { node: me }));

@@ -108,7 +108,7 @@ impl Ring {
         self.fx.counters.candidacies += 1;
         let coordinator = m
             .coordinator()
-            .map(|node| node.id())
+            .map(discovery_core::NodeInfo::id)
             .filter(|id| *id != self.me.id());
         let alerts = coordinator
             .map(|id| m.alerts_against(id))
@@ -288,7 +288,7 @@ impl Ring {
         let votes = |id: &NodeId| {
             m.topology()
                 .member(*id)
-                .is_some_and(|member| member.votes())
+                .is_some_and(discovery_core::Member::votes)
         };
         let promised = 1 + candidacy.promises.keys().filter(|id| votes(id)).count();
         let mut majority = m.roster.majority();
@@ -397,7 +397,7 @@ impl Membership {
     }
 
     pub(super) fn coordinator_is_accused(&self) -> bool {
-        let Some(coordinator) = self.coordinator().map(|node| node.id()) else {
+        let Some(coordinator) = self.coordinator().map(discovery_core::NodeInfo::id) else {
             return true;
         };
         self.accused_enough(coordinator, &self.alerts_against(coordinator))
@@ -416,7 +416,7 @@ impl Membership {
 
     /// Whether the alerts of a request prove that the coordinator is accused by enough (D8).
     fn verified_by(&self, ask: &PromiseAsk) -> bool {
-        let Some(coordinator) = self.coordinator().map(|node| node.id()) else {
+        let Some(coordinator) = self.coordinator().map(discovery_core::NodeInfo::id) else {
             return true;
         };
         ask.accused.contains(&coordinator) && self.accused_enough(coordinator, &ask.alerts)
@@ -425,7 +425,7 @@ impl Membership {
     /// Whether it is this member's turn: the eldest that is not accused by enough, other than the
     /// lost coordinator; the longer nobody took over, the more of those behind it may try.
     fn is_first_in_line(&self, now: Moment, config: &crate::config::RingConfig) -> bool {
-        let coordinator = self.coordinator().map(|node| node.id());
+        let coordinator = self.coordinator().map(discovery_core::NodeInfo::id);
         let lost_for = now
             .since(self.tick_at)
             .saturating_sub(self.tick_limit(config));
