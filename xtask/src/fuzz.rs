@@ -47,15 +47,18 @@ enum Target {
     Frame,
     /// A frame's payload to a message and back.
     Message,
+    /// Everything the world can tell a ring, damaged and out of turn.
+    RingInputs,
 }
 
 impl Target {
-    const ALL: [Self; 2] = [Self::Frame, Self::Message];
+    const ALL: [Self; 3] = [Self::Frame, Self::Message, Self::RingInputs];
 
     fn name(self) -> &'static str {
         match self {
             Self::Frame => "frame",
             Self::Message => "message",
+            Self::RingInputs => "ring_inputs",
         }
     }
 }
@@ -66,6 +69,9 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
                      -Cllvm-args=-sanitizer-coverage-pc-table \
                      -Cllvm-args=-sanitizer-coverage-trace-compares \
                      -Cllvm-args=-simplifycfg-branch-fold-threshold=0 --cfg fuzzing";
+
+/// Makes a target print what happens, where it can; see `fuzz/targets/ring_inputs/world.rs`.
+const SHOW: &str = "DISCOVERY_FUZZ_SHOW";
 
 /// Longest time for one input, in seconds, and most memory of a run, in MiB.
 const INPUT_SECONDS_MAX: u32 = 10;
@@ -85,37 +91,48 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         work: workspace.target.join("fuzz"),
     };
     let chosen = |target: &Target| options.target.is_empty() || options.target.contains(target);
-    let mut failed = false;
+    let mut all_passed = true;
     for target in Target::ALL.into_iter().filter(chosen) {
         let mut command = Command::new(programs.join(target.name()));
-        match &options.replay {
-            Some(file) => command.arg(file),
-            None => command.args(folders.arguments(target, options.seconds)?),
-        };
         println!("==> {}", target.name());
-        let watch = Stopwatch::start();
-        let told = listen(&mut command, &watch)?;
-        let verdict = if told.status.success() {
-            "passed"
+        all_passed &= if let Some(file) = &options.replay {
+            replay(command.arg(file))?
         } else {
-            "FAILED"
+            command.args(folders.arguments(target, options.seconds)?);
+            search(&mut command, target, &workspace)?
         };
-        println!(
-            "<== {} {verdict} in {}: {}",
-            target.name(),
-            Took(watch.elapsed()),
-            told.last
-        );
-        if !told.status.success() {
-            failed = true;
-            told.explain(target, &workspace);
-        }
     }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
+    Ok(if all_passed {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
+}
+
+/// Gives a target one input and passes on all that it says; whether it passed.
+fn replay(command: &mut Command) -> anyhow::Result<bool> {
+    let status = command.env(SHOW, "1").stdin(Stdio::null()).status();
+    let status = status.with_context(|| cannot_start(command))?;
+    println!("<== {status}");
+    Ok(status.success())
+}
+
+/// Runs a target for its time; whether it passed.
+fn search(command: &mut Command, target: Target, workspace: &Workspace) -> anyhow::Result<bool> {
+    let watch = Stopwatch::start();
+    let told = listen(command, &watch)?;
+    let passed = told.status.success();
+    let verdict = if passed { "passed" } else { "FAILED" };
+    let (name, took) = (target.name(), Took(watch.elapsed()));
+    println!("<== {name} {verdict} in {took}: {}", told.last);
+    if !passed {
+        told.explain(target, workspace);
+    }
+    Ok(passed)
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot start {}", command.get_program().display())
 }
 
 /// Builds all targets and returns the folder where they lie.
@@ -218,7 +235,7 @@ fn listen(command: &mut Command, watch: &Stopwatch) -> anyhow::Result<Told> {
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        .with_context(|| cannot_start(command))?;
     let (mut last, mut said) = (String::new(), Vec::new());
     let mut next = PROGRESS;
     if let Some(stderr) = child.stderr.take() {
