@@ -2,7 +2,7 @@
 //! after every input in this build), and asks nothing of the world that the world cannot do.
 //!
 //! The input's bytes are choices: a few rings are set up and play, and between whole stretches of
-//! undisturbed play messages are damaged, repeated and sent by strangers, links break, listings lie,
+//! undisturbed play messages are damaged and repeated, strangers speak, links break, listings lie,
 //! time jumps, nodes restart. Nothing here asks whether the rings agree; the simulator does.
 #![no_main]
 

@@ -16,8 +16,8 @@ use discovery_tcp::{Formation, Merge, Quorum, RingConfig};
 use crate::choices::Choices;
 use crate::world::{World, name};
 
-/// Most choices of one input: what takes longer is found by shorter inputs as well.
-const CHOICES_MAX: usize = 200;
+/// A play ends after so many things told to rings: what needs more is found by shorter ones as well.
+const TOLD_MAX: usize = 3000;
 
 /// Most steps of one stretch of undisturbed play.
 const STEPS_MAX: usize = 120;
@@ -64,10 +64,7 @@ impl<'a> Play<'a> {
         for at in 0..self.world.nodes.len() {
             self.tell_seeds(at, false);
         }
-        for _ in 0..CHOICES_MAX {
-            if self.choices.is_over() {
-                break;
-            }
+        while !self.choices.is_over() && self.world.told < TOLD_MAX {
             self.step();
         }
     }
@@ -108,7 +105,7 @@ impl<'a> Play<'a> {
         let stretch = usize::from(self.choices.byte() % 16) + 1;
         for _ in 0..stretch {
             for _ in 0..STEPS_MAX {
-                if !self.serve() {
+                if self.world.told >= TOLD_MAX || !self.serve() {
                     break;
                 }
             }

@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     /// Messages sent lately, by anybody.
     pub(crate) heard: VecDeque<Arc<Message>>,
+    /// How often any ring was told something.
+    pub(crate) told: usize,
     config: RingConfig,
     shows: bool,
 }
@@ -63,6 +65,7 @@ impl World {
             now: Moment::START,
             nodes: (0..nodes).map(|at| node(&config, at, 0)).collect(),
             heard: VecDeque::new(),
+            told: 0,
             config,
             shows: std::env::var_os(SHOW).is_some(),
         };
@@ -74,6 +77,7 @@ impl World {
 
     /// Tells a ring and takes what it asks for.
     pub(crate) fn tell(&mut self, at: usize, input: Input) {
+        self.told += 1;
         if self.shows {
             eprintln!("{} ring-{at} <- {input:?}", self.now);
         }
@@ -180,10 +184,10 @@ impl World {
             return;
         };
         self.tell(at, Input::LinkClosed { link });
-        if let (Far::Node(other, far), true) = (far, both) {
-            if self.nodes[other].leave(far).is_some() {
-                self.tell(other, Input::LinkClosed { link: far });
-            }
+        if let (Far::Node(other, far), true) = (far, both)
+            && self.nodes[other].leave(far).is_some()
+        {
+            self.tell(other, Input::LinkClosed { link: far });
         }
     }
 
