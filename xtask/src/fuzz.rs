@@ -2,7 +2,7 @@
 //! while. What a target checks is its own business.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -16,15 +16,15 @@ use crate::workspace::Workspace;
 
 /// Feeds what the network can send with inputs that search for a crash.
 ///
-/// Builds the targets under fuzz/ and runs each for the given time, from the inputs in fuzz/seeds
-/// and those that earlier runs found worth keeping (target/fuzz/corpus). An input that crashes a
-/// target, hangs it or makes it grow is kept, and the command that replays it is printed.
+/// Builds the targets under fuzz/ and runs each for the given time, from the inputs in fuzz/seeds.
+/// An input that crashes a target, hangs it or makes it grow is kept, and the command that replays
+/// it is printed.
 ///
 /// Needs: a C++ compiler, for the fuzzer's loop. The toolchain of this workspace is enough.
 /// Takes: two to five minutes to build from nothing, then the given time for each target.
 ///
 /// Examples: cargo xtask fuzz
-///           cargo xtask fuzz --target message --seconds 600
+///           cargo xtask fuzz --target message --seconds 3600 --go-on
 ///           cargo xtask fuzz --target message --replay target/fuzz/crashes/message/crash-1a2b
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// Run this target only; may be given several times.
     #[arg(long, value_name = "NAME", value_enum)]
     target: Vec<Target>,
+    /// Start from what earlier runs found worth keeping as well (target/fuzz/corpus).
+    #[arg(long)]
+    go_on: bool,
     /// Give this file to the target, once, and tell how it ends.
     #[arg(long, value_name = "FILE", requires = "target")]
     replay: Option<PathBuf>,
@@ -98,6 +101,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         all_passed &= if let Some(file) = &options.replay {
             replay(command.arg(file))?
         } else {
+            if !options.go_on {
+                folders.forget(target)?;
+            }
             command.args(folders.arguments(target, options.seconds)?);
             search(&mut command, target, &workspace)?
         };
@@ -171,6 +177,21 @@ struct Folders {
 }
 
 impl Folders {
+    /// Removes what earlier runs kept: to go through it again takes longer with every run.
+    fn forget(&self, target: Target) -> anyhow::Result<()> {
+        let corpus = self.corpus(target);
+        match fs::remove_dir_all(&corpus) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| corpus.display().to_string())
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn corpus(&self, target: Target) -> PathBuf {
+        self.work.join("corpus").join(target.name())
+    }
+
     /// What the fuzzer is told, with the folders that it needs made.
     fn arguments(&self, target: Target, seconds: NonZeroU64) -> anyhow::Result<Vec<String>> {
         let folder = |path: &Path| {
@@ -184,7 +205,7 @@ impl Folders {
             format!("-rss_limit_mb={MEMORY_MIB_MAX}"),
             format!("-artifact_prefix={crashes}/"),
             // The first folder is the one that new inputs go to.
-            folder(&self.work.join("corpus").join(target.name()))?,
+            folder(&self.corpus(target))?,
         ];
         let list = self.seeds.join(target.name()).with_extension("hex");
         if list.is_file() {
