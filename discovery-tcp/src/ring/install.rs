@@ -120,7 +120,9 @@ impl Ring {
             Some(mut lead) if told == Told::Counted => {
                 self.tell_the_removed(&gone);
                 self.tell_learners(&mut lead, position);
-                if position > lead.reproposed_to || self.fx.bug(Bug::NoNewPromises) {
+                // Who recovers is promised its term by every member of the new topology.
+                let promised = position > lead.reproposed_to || lead.recovery.is_some();
+                if promised || self.fx.bug(Bug::NoNewPromises) {
                     self.lead_on(lead, position);
                 } else {
                     // A re-proposed change: its new members promised nothing yet (TAKE).

@@ -38,6 +38,9 @@ impl Ring {
         // A forced change stands beside the tail, and its term takes nothing over (RECOVER-8).
         if mandate.splits_off {
             m.log.raise_promise(mandate.term);
+            for entry in mandate.tail {
+                m.log.append_own(mandate.term, entry);
+            }
         } else {
             m.log.adopt(mandate.term, mandate.tail);
         }

@@ -535,10 +535,10 @@ impl Ring {
             promisers,
             recovery: true,
             splits_off: cluster.is_some(),
-            tail: Vec::new(),
+            // In the very first message of the term: a tail must not be emptied for nothing.
+            tail: vec![Arc::new(Decision::Change(change))],
             leftovers,
         });
-        self.propose(vec![Arc::new(Decision::Change(change))]);
     }
 
     fn fail_recovery(&mut self, why: &str) {
