@@ -161,7 +161,9 @@ impl Ring {
                 None => not_now("a coordinator with a quorum"),
             });
         };
-        if lead.admission.knows(from) {
+        if let Some(joiner) = lead.admission.joiners.get_mut(&from) {
+            // It asks again: what it was sent may have been lost with a link.
+            joiner.snapshot &= joiner.acked.is_some();
             let ahead = u32::try_from(lead.admission.joiners.len()).unwrap_or(u32::MAX);
             self.look_after_joiners();
             return Some(JoinVerdict::Queued { ahead });

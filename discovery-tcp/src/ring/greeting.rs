@@ -331,6 +331,9 @@ impl Ring {
             }),
             _ => None,
         };
+        if itself.is_some() {
+            self.hearsay.believe(intro.node.id());
+        }
         self.take_rumour(
             intro.best.as_ref(),
             itself.as_ref().or(intro.member.as_ref()),

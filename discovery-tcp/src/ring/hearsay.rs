@@ -15,6 +15,8 @@ use crate::moment::Moment;
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long news are gathered before they are told.
 const BATCH: Duration = Duration::from_millis(3);
+/// How long a member that was asked in vain is not believed in.
+const DENIED: Duration = Duration::from_secs(20);
 /// Most newcomers remembered.
 const HEARD_MAX: usize = 64;
 
@@ -23,6 +25,9 @@ const HEARD_MAX: usize = 64;
 pub(super) struct Hearsay {
     better: BTreeMap<NodeId, Heard>,
     pub(super) member: Option<MemberHint>,
+    /// Members that were asked in vain, and when: what others repeat of them is not believed for a
+    /// while, else two newcomers tell each other of a dead one for ever.
+    denied: BTreeMap<NodeId, Moment>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +54,25 @@ impl Hearsay {
         if asked {
             heard.at = now;
         }
+    }
+
+    /// Whether this member was asked in vain lately.
+    pub(super) fn is_denied(&self, node: NodeId, now: Moment) -> bool {
+        self.denied.get(&node).is_some_and(|at| now.since(*at) < DENIED)
+    }
+
+    /// Nobody answers for this member.
+    pub(super) fn deny(&mut self, node: NodeId, now: Moment) {
+        self.denied.retain(|_, at| now.since(*at) < DENIED);
+        if self.denied.len() < HEARD_MAX {
+            self.denied.insert(node, now);
+        }
+        self.forget(node);
+    }
+
+    /// It answers for itself.
+    pub(super) fn believe(&mut self, node: NodeId) {
+        self.denied.remove(&node);
     }
 
     pub(super) fn forget(&mut self, node: NodeId) {
@@ -100,6 +124,7 @@ impl Ring {
         }
         if let Some(member) = member
             && member.node != self.me.id()
+            && !self.hearsay.is_denied(member.node, now)
         {
             self.hear_of_member(member.clone());
         }

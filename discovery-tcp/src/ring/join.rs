@@ -28,6 +28,8 @@ pub(super) struct Joining {
     /// The log as far as it was learned; one node id takes one snapshot (P5).
     pub(super) learner: Option<Log>,
     pub(super) learner_from: Option<NodeId>,
+    /// It asked for what follows on its snapshot and has not heard it.
+    fetching: bool,
     heard_at: Moment,
 }
 
@@ -93,7 +95,7 @@ impl Ring {
             return;
         };
         if let Some(target) = newcomer.join.target.take() {
-            self.hearsay.forget(target.node);
+            self.hearsay.deny(target.node, self.fx.now);
         }
         newcomer.join.attempt = 0;
         self.fx.timers.clear(Timer::Join);
@@ -230,8 +232,13 @@ impl Ring {
         if let Some(learner) = &newcomer.join.learner {
             let follows = learner.id().cluster_id == topology.cluster_id
                 && snapshot.position <= learner.decided();
+            let behind = learner.id().cluster_id == topology.cluster_id && !newcomer.join.fetching;
             if follows {
                 self.acknowledge(from);
+            } else if behind {
+                let fetch = Fetch { topology: learner.id(), decided: learner.decided() };
+                newcomer.join.fetching = true;
+                self.fx.send_to(from, Message::Fetch(fetch));
             } else {
                 // One node id takes one snapshot: who would need another is a new node (P5).
                 self.start_over(Duration::ZERO);
@@ -284,6 +291,7 @@ impl Ring {
             self.fx.send_to(from, Message::Fetch(fetch));
             return true;
         }
+        newcomer.join.fetching = false;
         let (mut position, mut gone) = (decided.first, false);
         for entry in &decided.entries {
             let Ok(delivered) = learner.learn(position, entry) else {

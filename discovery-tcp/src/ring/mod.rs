@@ -339,7 +339,7 @@ impl Ring {
             Message::Defer(defer) => self.on_defer(link, from, &defer),
             Message::Granted(granted) => self.on_granted(from, granted),
             Message::Wait(wait) => self.on_wait(&wait),
-            Message::IsMember(is_member) => self.hear_of_member(is_member.member),
+            Message::IsMember(is_member) => self.take_rumour(None, Some(&is_member.member)),
             Message::Found(found) => self.on_found(from, found),
             Message::RecoverAsk(ask) => self.on_recover_ask(link, &ask),
             Message::RecoverAnswer(answer) => self.on_recover_answer(link, from, answer),
