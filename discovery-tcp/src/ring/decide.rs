@@ -301,7 +301,8 @@ impl Ring {
             return;
         };
         let same_cluster = fetch.topology.cluster_id == m.id().cluster_id;
-        if same_cluster && (fetch.topology > m.id() || fetch.decided > m.log.decided()) {
+        let ahead = fetch.topology == m.id() && fetch.decided > m.log.decided();
+        if same_cluster && (fetch.topology > m.id() || ahead) {
             self.fetch_from(from);
             return;
         }
@@ -462,7 +463,7 @@ pub(super) fn step_down(m: &mut Membership) {
 
 /// Whether these entries follow from the topology that the asker has: else it stands on a branch
 /// that ended, and positions mean something else there.
-fn leads_on(
+pub(super) fn leads_on(
     asker: TopologyId,
     ours: TopologyId,
     decided: Position,

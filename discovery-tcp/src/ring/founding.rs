@@ -84,12 +84,19 @@ impl Ring {
         }
     }
 
+    /// The process of this name that was heard last: an earlier one may have left a dead link.
     fn linked_to_name(&self, name: &NodeName) -> Option<NodeId> {
         let named = |(_, link): (_, &super::links::Link)| {
             let node = &link.other_end()?.node;
-            (node.name() == name).then_some(node.id())
+            (node.name() == name).then_some((link.heard_at, node.id()))
         };
-        self.fx.links.iter().find_map(named)
+        let newest = self
+            .fx
+            .links
+            .iter()
+            .filter_map(named)
+            .max_by_key(|(heard_at, _)| *heard_at);
+        newest.map(|(_, id)| id)
     }
 
     fn send_found(&mut self, messages: Vec<Addressed>) {

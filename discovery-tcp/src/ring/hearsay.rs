@@ -58,7 +58,9 @@ impl Hearsay {
 
     /// Whether this member was asked in vain lately.
     pub(super) fn is_denied(&self, node: NodeId, now: Moment) -> bool {
-        self.denied.get(&node).is_some_and(|at| now.since(*at) < DENIED)
+        self.denied
+            .get(&node)
+            .is_some_and(|at| now.since(*at) < DENIED)
     }
 
     /// Nobody answers for this member.

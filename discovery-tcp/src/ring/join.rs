@@ -236,7 +236,10 @@ impl Ring {
             if follows {
                 self.acknowledge(from);
             } else if behind {
-                let fetch = Fetch { topology: learner.id(), decided: learner.decided() };
+                let fetch = Fetch {
+                    topology: learner.id(),
+                    decided: learner.decided(),
+                };
                 newcomer.join.fetching = true;
                 self.fx.send_to(from, Message::Fetch(fetch));
             } else {

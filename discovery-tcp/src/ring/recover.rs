@@ -11,7 +11,7 @@ use discovery_core::{
     TopologyChange, prove_death,
 };
 
-use super::decide::{DECIDED_BYTES_MAX, step_down};
+use super::decide::{DECIDED_BYTES_MAX, leads_on, step_down};
 use super::input::LinkId;
 use super::lead::Mandate;
 use super::observation::Observation;
@@ -602,7 +602,11 @@ impl Ring {
             return RecoverVerdict::OtherCluster { topology: ours };
         }
         if ours > ask.topology || ours == ask.topology && m.log.decided() > ask.decided {
-            return match m.log.decided_after(ask.decided, DECIDED_BYTES_MAX) {
+            let run = m.log.decided_after(ask.decided, DECIDED_BYTES_MAX);
+            let here = m.log.decided();
+            let follows =
+                run.filter(|(_, entries)| leads_on(ask.topology, ours, here, entries, ask.decided));
+            return match follows {
                 Some((first, entries)) => {
                     let decided = m.log.decided();
                     let decided = Decided {

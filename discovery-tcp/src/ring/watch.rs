@@ -36,6 +36,8 @@ pub(super) struct Subject {
     echo: u64,
     echo_at: Moment,
     beats: u64,
+    /// Dialled anew for being silent; not again before it is heard.
+    dialled_anew: bool,
     tries: u32,
     pub(super) state: SubjectState,
 }
@@ -92,6 +94,7 @@ impl Ring {
     pub(super) fn beat(&mut self) {
         self.fx.after(Timer::Beat, self.config.silence_limit / 4);
         self.send_heartbeats();
+        self.dial_the_silent();
         let limit = self.config.silence_limit;
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
@@ -112,6 +115,36 @@ impl Ring {
         self.coordinate();
         self.note_contested();
         self.fx.within(Timer::Tend, Duration::ZERO);
+    }
+
+    /// A subject that is silent for half the limit is dialled anew: the link may be dead on its side
+    /// while it lives.
+    fn dial_the_silent(&mut self) {
+        let now = self.fx.now;
+        let half = self.config.silence_limit / 2;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let mut silent = Vec::new();
+        for (id, subject) in &mut m.watch.subjects {
+            let well = subject.state == SubjectState::Well && !subject.dialled_anew;
+            if well && now.since(subject.heard_at) >= half && self.fx.links.is_linked(*id) {
+                subject.dialled_anew = true;
+                silent.push(*id);
+            }
+        }
+        for id in silent {
+            let Life::Member(m) = &self.life else {
+                return;
+            };
+            let to = m
+                .topology()
+                .member(id)
+                .map(|member| member.info.addresses()[0]);
+            if let Some(to) = to {
+                self.fx.dial(to, super::links::Purpose::Member(id));
+            }
+        }
     }
 
     fn send_heartbeats(&mut self) {
@@ -214,6 +247,7 @@ impl Ring {
             return;
         };
         subject.heard_at = now;
+        subject.dialled_anew = false;
         let well = match subject.state {
             SubjectState::Well => return,
             SubjectState::Redialling => true,
@@ -579,6 +613,7 @@ impl Subject {
             echo: 0,
             echo_at: now,
             beats: 0,
+            dialled_anew: false,
             tries: 0,
             state: SubjectState::Well,
         }
