@@ -123,7 +123,6 @@ impl Ring {
         let Some(lead) = &mut m.lead else {
             return;
         };
-        lead.sent_at = now;
         let propose = Propose {
             topology: m.log.id(),
             term: lead.term,
@@ -399,6 +398,7 @@ impl Ring {
         let Some(lead) = &mut m.lead else {
             return;
         };
+        lead.ticked_at = now;
         let acknowledged = |voter: &usize| lead.accepted[*voter].1 + 1 >= lead.tick;
         let answering = m.roster.voters().iter().filter(acknowledged).count();
         if answering >= majority || self.fx.bug(Bug::TickWithoutMajority) {
@@ -539,7 +539,7 @@ impl Lead {
             accepted: Vec::new(),
             served_at: Vec::new(),
             tick: 0,
-            sent_at: now,
+            ticked_at: now,
             recovery: None,
             leftovers: VecDeque::new(),
             confirmed: BTreeSet::new(),

@@ -98,7 +98,8 @@ pub(super) struct Lead {
     pub(super) accepted: Vec<(Position, u64)>,
     pub(super) served_at: Vec<Moment>,
     pub(super) tick: u64,
-    pub(super) sent_at: Moment,
+    /// When the tick was due last; proposals in between do not put it off.
+    pub(super) ticked_at: Moment,
     /// The promisers of a recovery, all of whom must accept its first decision.
     pub(super) recovery: Option<BTreeSet<NodeId>>,
     /// Published messages that a recovery found accepted; proposed again behind its change.

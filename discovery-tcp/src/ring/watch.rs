@@ -104,7 +104,7 @@ impl Ring {
         let tick_due = m
             .lead
             .as_ref()
-            .is_some_and(|lead| now.since(lead.sent_at) + limit / 8 >= limit / 2);
+            .is_some_and(|lead| now.since(lead.ticked_at) + limit / 8 >= limit / 2);
         if tick_due {
             self.tick();
         }
