@@ -14,6 +14,7 @@ use discovery_core::{
 use super::decide::{DECIDED_BYTES_MAX, leads_on, step_down};
 use super::input::LinkId;
 use super::lead::Mandate;
+use super::member::Membership;
 use super::observation::Observation;
 use super::output::{Notice, Output};
 use super::planted::Bug;
@@ -602,23 +603,7 @@ impl Ring {
             return RecoverVerdict::OtherCluster { topology: ours };
         }
         if ours > ask.topology || ours == ask.topology && m.log.decided() > ask.decided {
-            let run = m.log.decided_after(ask.decided, DECIDED_BYTES_MAX);
-            let here = m.log.decided();
-            let follows =
-                run.filter(|(_, entries)| leads_on(ask.topology, ours, here, entries, ask.decided));
-            return match follows {
-                Some((first, entries)) => {
-                    let decided = m.log.decided();
-                    let decided = Decided {
-                        topology: ours,
-                        first,
-                        entries,
-                        decided,
-                    };
-                    RecoverVerdict::Newer { decided }
-                }
-                None => RecoverVerdict::NewerTopology { topology: ours },
-            };
+            return m.known_beyond(ask);
         }
         if ours < ask.topology {
             return match self.answer_listing(ask) {
@@ -880,5 +865,29 @@ impl Ring {
         self.forget_publications();
         self.stands(discovery_core::Standing::WithoutQuorum { stale });
         self.fx.within(Timer::Recovery, LOOK / 10);
+    }
+}
+
+impl Membership {
+    /// What this member knows beyond a survivor; that there is more, if that cannot be told step by
+    /// step from where the survivor stands.
+    fn known_beyond(&self, ask: &RecoverAsk) -> RecoverVerdict {
+        let (topology, decided) = (self.log.id(), self.log.decided());
+        let run = self.log.decided_after(ask.decided, DECIDED_BYTES_MAX);
+        let follows = |(_, entries): &(_, Vec<_>)| {
+            leads_on(ask.topology, topology, decided, entries, ask.decided)
+        };
+        match run.filter(follows) {
+            Some((first, entries)) => {
+                let decided = Decided {
+                    topology,
+                    first,
+                    entries,
+                    decided,
+                };
+                RecoverVerdict::Newer { decided }
+            }
+            None => RecoverVerdict::NewerTopology { topology },
+        }
     }
 }
