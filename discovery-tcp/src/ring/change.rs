@@ -100,7 +100,9 @@ impl Ring {
             _ => lead.doubt_since = None,
         }
         let mut removals = BTreeMap::new();
-        for (place, observers) in &verdict.remove {
+        // A cut that only those it removes could accept is none: the quorum is lost (RECOVER).
+        let decidable = m.can_decide_without(&verdict);
+        for (place, observers) in verdict.remove.iter().filter(|_| decidable) {
             if let Some(id) = m.roster.node(*place)
                 && id != me
             {
@@ -384,6 +386,13 @@ impl Ring {
 }
 
 impl Membership {
+    /// Whether those that stay are a majority of the voting members.
+    fn can_decide_without(&self, verdict: &CutVerdict) -> bool {
+        let voters = self.roster.voters();
+        let goes = |voter: &usize| verdict.remove.iter().any(|(place, _)| place == voter);
+        voters.iter().filter(|voter| !goes(voter)).count() >= self.roster.majority()
+    }
+
     /// Whom appointed members could not dial (CUT-8).
     fn unreachable(&self) -> OrderSet {
         let mut unreachable = self.roster.nobody();
