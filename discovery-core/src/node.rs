@@ -415,6 +415,8 @@ fn checked_addresses(
     if checked.is_empty() {
         return Err(NodeInfoError::NoAddress { name: name.clone() });
     }
+    // Kept for every member by every member, so spare room counts.
+    checked.shrink_to_fit();
     if beyond > 0 {
         let (name, addresses) = (name.clone(), checked.len() + beyond);
         return Err(NodeInfoError::TooManyAddresses { name, addresses });
