@@ -28,6 +28,6 @@ pub use config::{Formation, Merge, Quorum, Recovery, RingConfig, RingConfigError
 #[cfg(feature = "tokio")]
 pub use driver::{
     DELIVERIES_MAX, DriverCounters, LinkSecurity, LinkStream, OperatorError, Plaintext,
-    SecuredLink, StartError, StartFault, TcpDiscovery, TcpDiscoveryBuilder,
+    SecuredLink, StartError, StartFault, Stopped, TcpDiscovery, TcpDiscoveryBuilder,
 };
 pub use moment::Moment;

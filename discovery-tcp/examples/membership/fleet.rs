@@ -116,7 +116,9 @@ impl Fleet {
             .filter_map(|node| self.nodes.remove(node))
             .collect();
         let start = Instant::now();
-        severed.iter().for_each(|node| node.severing.sever());
+        for node in &severed {
+            node.severing.sever();
+        }
         self.severed.extend(severed);
         start
     }

@@ -23,6 +23,14 @@ impl Gauges {
             segments: segments_sent(),
         }
     }
+
+    /// What has grown since an earlier reading.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            processor: self.processor.saturating_sub(earlier.processor),
+            segments: self.segments.saturating_sub(earlier.segments),
+        }
+    }
 }
 
 /// Bytes of the headers of so many segments.
@@ -30,10 +38,12 @@ pub(crate) fn header_bytes(segments: u64) -> u64 {
     segments * HEADER_BYTES
 }
 
-/// Resident memory in KiB.
+/// Resident memory in KiB, without the pages of the program itself.
 pub(crate) fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     number(line.unwrap_or_default().split_whitespace().next())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery_core::{Discovery, Topic, Topology};
-use discovery_tcp::TcpDiscovery;
+use discovery_tcp::{DriverCounters, TcpDiscovery};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -43,6 +43,7 @@ struct Run<'a> {
 /// Makes every measurement that was asked for.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
     let empty_kib = resident_kib();
+    let before = Gauges::read();
     let witness = Witness::default();
     let (fleet, start) = Fleet::start(arguments, &witness).await?;
     let mut run = Run {
@@ -51,7 +52,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Value, Box<dyn Error>> 
         fleet,
         report: Map::new(),
     };
-    run.formation(start).await?;
+    run.formation(start, before).await?;
     for step in &arguments.steps {
         match step.as_str() {
             "idle" => run.idle(empty_kib).await,
@@ -81,7 +82,7 @@ impl Run<'_> {
         (self.fleet.living().len() / 10).max(1)
     }
 
-    async fn formation(&mut self, start: Instant) -> Result<(), Box<dyn Error>> {
+    async fn formation(&mut self, start: Instant, before: Gauges) -> Result<(), Box<dyn Error>> {
         let nodes = self.arguments.nodes;
         let everybody = move |topology: &Topology| topology.len() == nodes;
         let living = self.fleet.living();
@@ -89,10 +90,12 @@ impl Run<'_> {
             .witness
             .until("formation", living, everybody, LIMIT)
             .await?;
+        let busy = Gauges::read().since(before).processor;
         let version = self.version()?;
         let (dials, dials_max) = self.fleet.count(|node| node.counters().links_dialled);
         self.tell("nodes", json!(nodes));
         self.tell("formed_ms", millis(formed - start));
+        self.tell("formed_cpu_ms", millis(busy));
         self.tell("formed_versions", json!(version));
         self.tell("dials_per_node", json!(per(dials, nodes)));
         self.tell("dials_max", json!(dials_max));
@@ -104,45 +107,29 @@ impl Run<'_> {
         let nodes = self.fleet.living().len();
         let kib = resident_kib().saturating_sub(empty_kib);
         self.tell("kib_per_member", json!(per(kib, nodes)));
-        let sent = |fleet: &Fleet| fleet.count(|node| node.counters().bytes_sent).0;
-        let frames = |fleet: &Fleet| fleet.count(|node| node.counters().frames_sent).0;
-        let links = |fleet: &Fleet| fleet.count(|node| node.counters().links_dialled).0;
-        let before = (
-            sent(&self.fleet),
-            frames(&self.fleet),
-            links(&self.fleet),
-            Gauges::read(),
-        );
+        let counted = |fleet: &Fleet| {
+            let sum = |of: fn(&DriverCounters) -> u64| fleet.count(|node| of(&node.counters())).0;
+            [
+                sum(|counters| counters.bytes_sent),
+                sum(|counters| counters.frames_sent),
+                sum(|counters| counters.links_dialled),
+            ]
+        };
+        let (before, gauges) = (counted(&self.fleet), Gauges::read());
         let start = Instant::now();
         sleep(self.arguments.idle).await;
+        let gauges = Gauges::read().since(gauges);
         let seconds = start.elapsed().as_secs_f64();
-        let after = (
-            sent(&self.fleet),
-            frames(&self.fleet),
-            links(&self.fleet),
-            Gauges::read(),
-        );
-        let segments = after.3.segments - before.3.segments;
-        let bytes = after.0 - before.0 + header_bytes(segments);
-        let busy = (after.3.processor - before.3.processor).as_secs_f64();
-        let members_seconds = |sum: f64| sum / seconds / number(nodes);
-        self.tell("idle_cpu_percent", json!(members_seconds(busy * 100.0)));
-        self.tell(
-            "idle_bytes_per_second",
-            json!(members_seconds(count(bytes))),
-        );
-        self.tell(
-            "idle_segments_per_second",
-            json!(members_seconds(count(segments))),
-        );
-        self.tell(
-            "idle_frames_per_second",
-            json!(members_seconds(count(after.1 - before.1))),
-        );
-        self.tell(
-            "idle_dials_per_second",
-            json!(members_seconds(count(after.2 - before.2))),
-        );
+        let after = counted(&self.fleet);
+        let [bytes, frames, dials] = [0, 1, 2].map(|what| after[what] - before[what]);
+        let bytes = bytes + header_bytes(gauges.segments);
+        let each = |sum: f64| json!(sum / seconds / number(nodes));
+        let busy = gauges.processor.as_secs_f64();
+        self.tell("idle_cpu_percent", each(busy * 100.0));
+        self.tell("idle_bytes_per_second", each(count(bytes)));
+        self.tell("idle_segments_per_second", each(count(gauges.segments)));
+        self.tell("idle_frames_per_second", each(count(frames)));
+        self.tell("idle_dials_per_second", each(count(dials)));
     }
 
     async fn publish(&mut self) -> Result<(), Box<dyn Error>> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use discovery_core::{LeaveError, NodeId, PublishError, Published, Topic};
 use tokio::sync::oneshot;
 
+use crate::ring::{RingCounters, Status};
+
 /// Most commands that wait for the protocol's task; who gives one more waits for room.
 pub(super) const COMMANDS_MAX: usize = 64;
 
@@ -31,6 +33,12 @@ pub(super) enum Command {
     /// Open a new cluster with those that answer.
     ForceRecovery {
         reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// Say where the ring stands.
+    Status { reply: oneshot::Sender<Status> },
+    /// Say what the ring has counted.
+    Counters {
+        reply: oneshot::Sender<RingCounters>,
     },
     /// Close everything without leaving.
     Stop,

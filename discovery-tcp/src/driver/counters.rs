@@ -63,6 +63,12 @@ counters! {
     bytes_received,
     /// Messages that are too large for a frame. They were not sent.
     messages_oversized,
+    /// Other clusters of the same name that were met; each counts once.
+    clusters_met,
+    /// Times when a fresh listing did not hold the local pod.
+    unlisted,
+    /// Times when a member was found to be accused for long without being removed.
+    contested,
     /// Subscribers that read too slowly and were given a snapshot instead.
     subscribers_overflowed,
 }

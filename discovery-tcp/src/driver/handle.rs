@@ -15,6 +15,7 @@ use super::command::Command;
 use super::counters::DriverCounters;
 use super::links::Links;
 use super::subscribers::Subscribers;
+use crate::ring::{RingCounters, Status};
 
 /// How long past the leave limit the ring's answer is waited for.
 const LEAVE_MARGIN: Duration = Duration::from_secs(1);
@@ -54,9 +55,14 @@ pub enum OperatorError {
         why: String,
     },
     /// The node has stopped. A retry does not help.
-    #[error("the node has stopped")]
-    Stopped,
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
+
+/// The node has stopped, so nobody is there to answer; a retry does not help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node has stopped")]
+pub struct Stopped;
 
 impl TcpDiscovery {
     /// Settings for a node, to be started with [`TcpDiscoveryBuilder::start`].
@@ -90,7 +96,36 @@ impl TcpDiscovery {
         self.inner.subscribers.watch()
     }
 
-    /// What the driver has counted since it started.
+    /// Everything a person would ask of a node: phase, term, coordinator, quorum, who accuses whom,
+    /// what it waits for.
+    ///
+    /// # Errors
+    ///
+    /// If the node has stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn status(&self) -> Result<Status, Stopped> {
+        let status = self.ask(|reply| Command::Status { reply }).await;
+        status.ok_or(Stopped)
+    }
+
+    /// What the ring has counted since it was made.
+    ///
+    /// # Errors
+    ///
+    /// If the node has stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn ring_counters(&self) -> Result<RingCounters, Stopped> {
+        let counters = self.ask(|reply| Command::Counters { reply }).await;
+        counters.ok_or(Stopped)
+    }
+
+    /// What the driver has counted since it started; never waits.
     pub fn counters(&self) -> DriverCounters {
         self.inner.links.counters.read()
     }
@@ -158,7 +193,7 @@ impl TcpDiscovery {
         match self.ask(command).await {
             Some(Ok(())) => Ok(()),
             Some(Err(why)) => Err(OperatorError::Refused { why }),
-            None => Err(OperatorError::Stopped),
+            None => Err(Stopped.into()),
         }
     }
 

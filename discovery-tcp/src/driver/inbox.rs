@@ -15,8 +15,8 @@ use super::outbox::Outbox;
 use crate::message::Message;
 use crate::ring::{DialFailure, LinkId};
 
-/// A queue that was this long is given back when so little is in it that it may be.
-const SPARE_CAPACITY: usize = 32;
+/// Space for so many happenings is kept while little happens; what a burst took is given back.
+const SPARE_CAPACITY: usize = 8;
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -91,8 +91,8 @@ impl Inbox {
 
     /// Gives back the space of a batch that was handled, where a burst left much of it.
     pub(super) fn recycle(batch: &mut Vec<Happening>, handled: usize) {
-        if batch.capacity() > SPARE_CAPACITY && handled < batch.capacity() / 8 {
-            *batch = Vec::with_capacity(SPARE_CAPACITY);
+        if handled < SPARE_CAPACITY && batch.capacity() > SPARE_CAPACITY {
+            batch.shrink_to(SPARE_CAPACITY);
         }
     }
 

@@ -41,7 +41,7 @@ mod task;
 
 pub use builder::TcpDiscoveryBuilder;
 pub use counters::DriverCounters;
-pub use handle::{OperatorError, TcpDiscovery};
+pub use handle::{OperatorError, Stopped, TcpDiscovery};
 pub use security::{LinkSecurity, LinkStream, Plaintext, SecuredLink};
 pub use start_error::{StartError, StartFault};
 pub use subscribers::DELIVERIES_MAX;

@@ -206,7 +206,8 @@ fn run(
     let subscribers = Arc::new(Subscribers::new(start.node.clone()));
     let (commands, given) = mpsc::channel(COMMANDS_MAX);
     let (running, ended) = watch::channel(());
-    let mut task = ProtocolTask {
+    // Boxed, since the future of a task holds what it owns more than once.
+    let mut task = Box::new(ProtocolTask {
         clock: Clock::start(),
         ring: Ring::new(config, start),
         commands: given,
@@ -222,7 +223,7 @@ fn run(
         closing: Vec::new(),
         has_left: false,
         is_over: false,
-    };
+    });
     // The first outputs name the node, so that the handle can.
     task.act();
     tokio::spawn(async move {

@@ -76,7 +76,7 @@ pub(super) struct Replies {
 
 impl ProtocolTask {
     /// Runs until the node has left, is told to stop, or nobody holds a handle any more.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let mut alarm = pin!(sleep_until(Instant::now()));
         self.act();
         while !self.is_over {
@@ -196,6 +196,9 @@ impl ProtocolTask {
                 reply,
             } => self.operate(Input::Remove { node, reason }, reply),
             Command::ForceRecovery { reply } => self.operate(Input::ForceRecovery, reply),
+            // Whoever asked may have gone.
+            Command::Status { reply } => drop(reply.send(self.ring.status())),
+            Command::Counters { reply } => drop(reply.send(self.ring.counters().clone())),
             Command::Stop => self.is_over = true,
         }
     }
@@ -301,13 +304,15 @@ impl ProtocolTask {
                 self.replies.refusal = Some(why);
                 return;
             }
-            Notice::MetOtherCluster { .. } | Notice::NotListed | Notice::Contested(_) => return,
+            Notice::MetOtherCluster { .. } => return self.links.counters.clusters_met.one(),
+            Notice::NotListed => return self.links.counters.unlisted.one(),
+            Notice::Contested(_) => return self.links.counters.contested.one(),
         };
         self.links.counters.subscribers_overflowed.add(overflows.0);
     }
 
     /// Ends every link, then the listener (K3), within a bound.
-    async fn end(mut self) {
+    async fn end(mut self: Box<Self>) {
         self.commands.close();
         self.replies = Replies::default();
         self.subscribers.end();

@@ -10,7 +10,7 @@ use discovery_tcp::{RingConfig, TcpDiscovery, TcpDiscoveryBuilder};
 use tokio::time::timeout;
 
 /// Longer than anything here takes, on a busy machine too; only a failure waits for it.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// A cluster to be, and what all its nodes share.
 pub(crate) struct Stage {

@@ -7,8 +7,9 @@ use super::figures::Figures;
 use super::runs::Purpose;
 
 /// Each figure with what it is called and how many decimals it deserves.
-const ROWS: [(&str, &str, usize); 23] = [
+const ROWS: [(&str, &str, usize); 24] = [
     ("formed_ms", "formed, ms", 0),
+    ("formed_cpu_ms", "processor time for it, ms", 0),
     ("formed_versions", "versions on the way", 0),
     ("dials_per_node", "dials a node", 1),
     ("dials_max", "dials of the busiest", 0),
