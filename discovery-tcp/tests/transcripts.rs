@@ -16,6 +16,7 @@
 //! | `run 5s` | lets time pass |
 //! | `settle` · `settle p-0 p-1` | waits until all, or just these, are one cluster |
 //! | `show` · `events p-0` | tells where all stand; what an application was told since |
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use discovery_tcp::sim::{ApiFaults, Cluster, World};
 use discovery_tcp::{Formation, Merge, Quorum, Recovery};
 
 /// Longest time that `settle` waits.
-const SETTLE_MAX: Duration = Duration::from_secs(120);
+const SETTLE_MAX: Duration = Duration::from_mins(2);
 
 /// One story as it is told.
 struct Story {

@@ -363,7 +363,7 @@ impl Model for Recovery {
             self.ask(state, term, candidate, kind, into);
             self.lead(state, term, candidate, kind, into);
             self.propose(state, term, candidate, into);
-            self.count(state, term, candidate, into);
+            Self::count(state, term, candidate, into);
             for node in (0..NODES).filter(|node| *node != candidate) {
                 self.answers(state, term, node, into);
                 self.accept_tail(state, term, node, into);
@@ -372,7 +372,7 @@ impl Model for Recovery {
             }
         }
         for node in 0..NODES {
-            self.learn(state, node, into);
+            Self::learn(state, node, into);
         }
     }
 

@@ -287,7 +287,7 @@ impl Recovery {
     }
 
     /// `DECIDE-5`, `RECOVER-6`: a majority, or all who promised.
-    pub(super) fn count(&self, state: &State, term: usize, coordinator: usize, into: &mut Next) {
+    pub(super) fn count(state: &State, term: usize, coordinator: usize, into: &mut Next) {
         let (it, led) = (&state.nodes[coordinator], &state.terms[term]);
         let topology = it.topology();
         let position = it.decided.length;
@@ -331,7 +331,7 @@ impl Recovery {
     }
 
     /// `SNAP-4`, `ANSWER-3`: the next decided entry, also from the dead, if it may be taken.
-    pub(super) fn learn(&self, state: &State, node: usize, into: &mut Next) {
+    pub(super) fn learn(state: &State, node: usize, into: &mut Next) {
         let it = &state.nodes[node];
         if it.is_gone {
             return;
