@@ -142,10 +142,7 @@ impl Links {
     }
 
     async fn welcome(&self, socket: TcpStream, from: SocketAddr) -> Option<SecuredLink> {
-        let secure = async {
-            sockets::set_options(&socket)?;
-            self.security.accept(socket, from).await
-        };
+        let secure = self.security.accept(socket, from);
         let mut over = self.over.subscribe();
         tokio::select! {
             biased;

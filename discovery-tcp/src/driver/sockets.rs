@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// How long a link on which nothing is said stays unprobed by the kernel.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
@@ -29,20 +29,24 @@ pub(super) async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
+    set_options(&SockRef::from(&socket))?;
     let stream = socket.connect(to).await?;
     // A local port without a listener may be given to the dialling socket itself, which then is
     // connected to nobody but itself.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
-    set_options(&stream)?;
     Ok(stream)
 }
 
-/// Gives a connected socket the options of a link.
-pub(super) fn set_options(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+/// Gives a listener the options of a link: the kernels that we know hand them on to every socket
+/// that is accepted, which saves six calls for each.
+pub(super) fn prepare(listener: &TcpListener) -> io::Result<()> {
+    set_options(&SockRef::from(listener))
+}
+
+fn set_options(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_AFTER)
         .with_interval(KEEPALIVE_PAUSE);
@@ -52,4 +56,33 @@ pub(super) fn set_options(stream: &TcpStream) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_ends_of_a_link_have_its_options() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        prepare(&listener).unwrap();
+        let dialled = connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        for end in [&dialled, &accepted] {
+            let socket = SockRef::from(end);
+            assert!(socket.tcp_nodelay().unwrap());
+            assert!(socket.keepalive().unwrap());
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_MAX));
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_listening_is_a_refusal() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let refused = connect(address).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
 }

@@ -21,6 +21,7 @@ use super::journal::Journal;
 use super::links::Links;
 use super::listener::Listening;
 use super::process_start::process_started_at;
+use super::sockets;
 use super::start_error::{StartError, StartFault};
 use super::subscribers::Subscribers;
 use super::task::{ProtocolTask, Replies};
@@ -87,6 +88,7 @@ fn bind(settings: &mut TcpDiscoveryBuilder) -> Result<(TcpListener, SocketAddr),
         }
         (None, None) => return Err(StartFault::NoListenAddress),
     };
+    sockets::prepare(&listener).map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
     Ok((listener, address))
 }
