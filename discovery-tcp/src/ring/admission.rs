@@ -179,8 +179,8 @@ impl Ring {
                 reason: RefusalReason::Limit,
             });
         }
-        if !self.is_listed(join) && !self.fx.bug(Bug::JoinerNotListed) {
-            return Some(not_now("its pod to be listed"));
+        if let Some(unlisted) = self.unlisted(join) {
+            return Some(unlisted);
         }
         let Life::Member(m) = &mut self.life else {
             return None;
@@ -252,6 +252,17 @@ impl Ring {
         };
         lead.admission.joiners.insert(id, joiner);
         self.look_after_joiners();
+    }
+
+    /// What a joiner is told whose pod nobody has seen listed; the last member waits for it (W6).
+    fn unlisted(&mut self, join: &Join) -> Option<JoinVerdict> {
+        if self.is_listed(join) || self.fx.bug(Bug::JoinerNotListed) {
+            return None;
+        }
+        if let Life::Member(m) = &mut self.life {
+            m.knocked_at = Some(self.fx.now);
+        }
+        Some(not_now("its pod to be listed"))
     }
 
     fn is_listed(&self, join: &Join) -> bool {

@@ -62,6 +62,7 @@ impl Ring {
             removed: std::collections::VecDeque::new(),
             contested: BTreeMap::new(),
             joined_at: now,
+            knocked_at: None,
         };
         let position = membership.log.decided().0;
         self.life = Life::Member(Box::new(membership));

@@ -54,6 +54,8 @@ pub(super) struct Membership {
     pub(super) removed: VecDeque<NodeId>,
     pub(super) contested: BTreeMap<NodeId, (Moment, bool)>,
     pub(super) joined_at: Moment,
+    /// When a newcomer last asked to be admitted and could not be yet.
+    pub(super) knocked_at: Option<Moment>,
 }
 
 /// Most node ids that are remembered as removed.

@@ -118,7 +118,9 @@ impl Ring {
             return;
         }
         newcomer.round.dial_due(newcomer.wave, &mut self.fx);
-        if newcomer.wave < newcomer.round.contacts.len() {
+        // Waves are for contacting; a round that has its listing goes on with whom it listed.
+        let contacting = newcomer.round.stage == RoundStage::Contacting;
+        if contacting && newcomer.wave < newcomer.round.contacts.len() {
             if newcomer.round.wave_is_over(newcomer.wave) {
                 newcomer.wave += WAVES.1;
                 self.fx.within(Timer::Round, LOOK / 20);

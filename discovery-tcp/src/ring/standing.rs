@@ -19,6 +19,8 @@ use crate::moment::Moment;
 const MESH: usize = 9;
 /// A membership of this length forgives earlier removals.
 const GOOD_MEMBERSHIP: Duration = Duration::from_mins(1);
+/// A newcomer that asked so lately is waited for by the last member (W6).
+const KNOCKING: Duration = Duration::from_secs(1);
 /// Most other clusters that are told of.
 const MET_MAX: usize = 64;
 
@@ -42,6 +44,8 @@ impl Ring {
             let stale = m.topology().clone();
             self.forget_publications();
             self.stands(Standing::WithoutQuorum { stale });
+            // Who is listed now matters again, wherever this member stands in the order.
+            self.watch_seeds_as_needed();
             self.fx.within(Timer::Recovery, self.config.recovery_after);
         } else if !m.quorum && heard {
             self.regain_quorum();
@@ -162,7 +166,10 @@ impl Ring {
             .lead
             .as_ref()
             .is_some_and(|lead| !lead.admission.is_empty());
-        if m.members() == 1 && !waited_for {
+        let knocked = m
+            .knocked_at
+            .is_some_and(|at| self.fx.now.since(at) < KNOCKING);
+        if m.members() == 1 && !waited_for && !knocked {
             // The last member ends the cluster silently; those knocking were let in before (W6).
             self.left(Ok(()));
             return;
