@@ -23,5 +23,35 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.boxed(field);
     }
     config.compile_fds(contracts)?;
+    #[cfg(feature = "api")]
+    api::compile()?;
     Ok(())
+}
+
+#[cfg(feature = "api")]
+mod api {
+    //! The API: its messages, as far as asked for its calls, and its descriptors.
+
+    use std::error::Error;
+    use std::path::PathBuf;
+
+    use prost::Message;
+
+    const API: [&str; 3] = [
+        "discovery/v1/topology.proto",
+        "discovery/v1/discovery.proto",
+        "discovery/v1/admin.proto",
+    ];
+
+    pub(super) fn compile() -> Result<(), Box<dyn Error>> {
+        let contracts = protox::compile(API, [super::FOLDER])?;
+        let out = PathBuf::from(std::env::var("OUT_DIR")?);
+        std::fs::write(out.join("discovery.v1.bin"), contracts.encode_to_vec())?;
+        tonic_prost_build::configure()
+            .build_client(cfg!(feature = "client"))
+            .build_server(cfg!(feature = "server"))
+            .btree_map(".discovery.v1")
+            .compile_fds(contracts)?;
+        Ok(())
+    }
 }

@@ -4,6 +4,10 @@
 //! | module | what it holds | turned into values by |
 //! |---|---|---|
 //! | [`ring::v1`] | what nodes say to each other on a link | `discovery-tcp`, module `wire` |
+//! | `discovery::v1` (feature `api`) | what a node answers its users | the node, module `grpc` |
+//!
+//! The feature `client` adds stubs to call a node with, `server` the traits that a node implements;
+//! each brings `api`. Without them nothing here knows of connections or an async runtime.
 //!
 //! ```
 //! use discovery_proto::ring::v1::{Echo, Envelope, envelope::Kind};
@@ -28,5 +32,30 @@ pub mod ring {
         //! Wire version 1.
 
         include!(concat!(env!("OUT_DIR"), "/ring.v1.rs"));
+    }
+}
+
+#[cfg(feature = "api")]
+pub mod discovery {
+    //! For users of a node.
+
+    #[allow(
+        clippy::allow_attributes_without_reason,
+        clippy::excessive_nesting,
+        clippy::pedantic,
+        missing_debug_implementations,
+        missing_docs,
+        unused_qualifications,
+        reason = "generated: its documentation is that of the contract, its style the generator's"
+    )]
+    pub mod v1 {
+        //! Version 1 of the API, which only grows.
+
+        include!(concat!(env!("OUT_DIR"), "/discovery.v1.rs"));
+
+        /// The contracts as descriptors, for reflection: an encoded
+        /// `google.protobuf.FileDescriptorSet`, what it imports included.
+        pub const FILE_DESCRIPTOR_SET: &[u8] =
+            include_bytes!(concat!(env!("OUT_DIR"), "/discovery.v1.bin"));
     }
 }
