@@ -51,10 +51,9 @@ impl Ring {
 
 #[cfg(feature = "sim")]
 mod sim {
-    use discovery_core::{NodeId, Term, Topology};
+    use discovery_core::Term;
 
     use super::super::planted::Bug;
-    use super::super::roster::Roster;
     use super::super::{Life, Ring};
     use crate::message::Position;
 
@@ -103,19 +102,4 @@ mod sim {
             format!("{} {:?}: {waiting}", self.me.name(), status.phase)
         }
     }
-
-    /// Who watches this member in this topology.
-    pub fn observers_of(topology: &Topology, subject: NodeId) -> Vec<NodeId> {
-        let roster = Roster::new(topology);
-        let Some(place) = roster.index_of(subject) else {
-            return Vec::new();
-        };
-        roster
-            .observers(place)
-            .filter_map(|observer| roster.node(observer))
-            .collect()
-    }
 }
-
-#[cfg(feature = "sim")]
-pub use sim::observers_of;

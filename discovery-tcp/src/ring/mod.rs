@@ -54,14 +54,12 @@ use std::collections::BTreeSet;
 
 use discovery_core::{ClusterId, NodeId, NodeInfo, SeedReport, Standing, UnixMillis};
 
-#[cfg(feature = "sim")]
-pub use check::observers_of;
 pub use counters::RingCounters;
 pub use input::{DialFailure, Input, LinkId};
 pub use observation::{Decider, Observation};
 pub use output::{Notice, Output};
 pub use planted::Bug;
-pub use status::{Status, Suspicion};
+pub use status::{Status, Suspicion, observers_of};
 
 use crate::config::RingConfig;
 use crate::message::{Message, WireRange};

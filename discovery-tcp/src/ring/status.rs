@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use discovery_core::{AccusationKind, NodeId, NodeInfo, Standing, Term, Topology, UnixMillis};
 
+use super::roster::Roster;
 use super::{Life, Ring};
 use crate::message::PhaseKind;
 
@@ -120,4 +121,16 @@ impl Ring {
         }
         status
     }
+}
+
+/// Who watches this member in this topology, nearest first; nobody if it is no member.
+pub fn observers_of(topology: &Topology, subject: NodeId) -> Vec<NodeId> {
+    let roster = Roster::new(topology);
+    let Some(place) = roster.index_of(subject) else {
+        return Vec::new();
+    };
+    roster
+        .observers(place)
+        .filter_map(|observer| roster.node(observer))
+        .collect()
 }
