@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`config`] | the settings: file, environment, flags; all faults at once |
 //! | [`compose`] | finders made from them |
+//! | [`view`] | what the outside is told of a running node |
+//! | [`metrics`] | its numbers, for Prometheus |
+//! | [`http`] | probes, metrics and the page |
 //! | [`cli`] | the commands, and what they print |
 //! | [`exit`] | what the exit codes mean |
 //! | `wrap`, `terminal` | text for people; the edges of the process |
@@ -11,6 +14,10 @@
 pub mod config;
 
 pub mod compose;
+
+pub mod http;
+pub mod metrics;
+pub mod view;
 
 pub mod cli;
 pub mod exit;

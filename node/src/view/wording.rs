@@ -1,0 +1,82 @@
+//! Happenings from what a node delivers: who is named how. Pure.
+
+use discovery_core::{
+    Finding, Member, SeedReport, SnapshotCause, Standing, Topology, TopologyEvent,
+};
+
+use super::happening::{Removed, What};
+
+/// A topology is told whole.
+pub(super) fn snapshot(topology: &Topology, cause: SnapshotCause) -> What {
+    What::Snapshot {
+        epoch: topology.epoch().to_string(),
+        version: topology.version().get(),
+        members: names(topology.members()),
+        why: match cause {
+            SnapshotCause::Start => "it became a member",
+            SnapshotCause::Behind => "it was told too late",
+            SnapshotCause::NewEpoch => "a recovery opened a new epoch",
+            SnapshotCause::OtherCluster => "it is another cluster",
+            // What may yet be added.
+            _ => "it could not be told change by change",
+        },
+    }
+}
+
+/// A change that was decided, and the topology before it.
+pub(super) fn decided(event: &TopologyEvent, before: Option<&Topology>) -> What {
+    What::Decided {
+        epoch: event.topology.epoch().to_string(),
+        version: event.topology.version().get(),
+        members: event.topology.len(),
+        joined: names(&event.joined),
+        left: names(&event.left),
+        failed: event
+            .failed
+            .iter()
+            .map(|(member, evidence)| Removed {
+                name: member.name().to_string(),
+                evidence: match before {
+                    Some(before) => evidence.in_words_of(before).to_string(),
+                    None => evidence.to_string(),
+                },
+            })
+            .collect(),
+        epoch_changed: event.epoch_changed,
+    }
+}
+
+fn names(members: &[Member]) -> Vec<String> {
+    members
+        .iter()
+        .map(|member| member.name().to_string())
+        .collect()
+}
+
+/// The node stands otherwise.
+pub(super) fn stands(standing: &Standing) -> What {
+    let detail = match standing {
+        Standing::NotYetMember { waiting_for } => Some(waiting_for.to_string()),
+        Standing::Member { topology } => Some(topology.id().to_string()),
+        Standing::WithoutQuorum { stale } => Some(format!("the last known is {}", stale.id())),
+        Standing::Removed { last } => Some(format!("the last one with it was {}", last.id())),
+        _ => None,
+    };
+    What::Standing {
+        standing: standing.as_str(),
+        detail,
+    }
+}
+
+/// The finder says something else.
+pub(super) fn finder_says(report: &SeedReport) -> What {
+    let detail = match &report.finding {
+        Finding::Known(seeds) => format!("{} lists {}", report.provenance, seeds.len()),
+        Finding::KnownEmpty => format!("{} lists nobody", report.provenance),
+        Finding::Unknown(error) => error.to_string(),
+    };
+    What::Finder {
+        state: report.finding.state(),
+        detail,
+    }
+}
