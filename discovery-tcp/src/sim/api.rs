@@ -64,6 +64,8 @@ pub(crate) struct FinderView {
     pub(crate) wants_watch: bool,
     pub(crate) is_due: bool,
     pub(crate) fault: WatchFault,
+    /// Answers that a directed schedule holds back, in their order.
+    pub(crate) held: Option<Vec<Answer>>,
     last_good: Option<(SeedSet, Moment)>,
 }
 

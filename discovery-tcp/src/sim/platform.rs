@@ -320,6 +320,16 @@ impl Platform {
         })
     }
 
+    /// The next pod may have this address, where addresses are reused.
+    pub(crate) fn free_address(&mut self, address: SocketAddr) {
+        self.free_addresses.push(address);
+    }
+
+    pub(crate) fn unlist(&mut self, id: PodId) {
+        self.pod_mut(id).is_listed = false;
+        self.slices_changed();
+    }
+
     fn slices_changed(&mut self) {
         if let Some((_, set)) = self.listing.take() {
             if self.past.len() == PAST_MAX {

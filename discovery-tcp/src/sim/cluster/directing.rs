@@ -81,6 +81,66 @@ impl Cluster {
         self.make_pod(&name(pod), Contents::Script(Some(script)))
     }
 
+    /// Makes a pod with a ring that is neither listed nor started by itself.
+    pub fn make_by_hand(&mut self, pod: &str) -> PodId {
+        let now = self.now();
+        let id = self.platform.make(now, name(pod));
+        let contents = Contents::Ring(Box::new(self.config.clone()));
+        self.contents.insert(id, contents);
+        id
+    }
+
+    /// Shows a pod in the slices now.
+    pub fn list(&mut self, pod: &str) {
+        if let Some(id) = self.pod_of(pod) {
+            self.pod_listed(id);
+        }
+    }
+
+    /// Removes a pod object and leaves its entry in the slices behind, until it is dropped.
+    pub fn remove_but_list(&mut self, pod: &str) -> Option<PodId> {
+        let id = self.pod_of(pod)?;
+        self.force_delete(pod);
+        self.platform.list(id);
+        self.tell_watches();
+        Some(id)
+    }
+
+    /// Drops an entry that was left behind.
+    pub fn drop_entry(&mut self, pod: PodId) {
+        self.platform.unlist(pod);
+        self.tell_watches();
+    }
+
+    /// Makes a pod of another name answer at the address of one that lives on unreachable, as
+    /// overlapping address ranges do.
+    pub fn give_address_of(&mut self, pod: &str, to: &str) {
+        if let Some(address) = self.pod_of(pod).map(|id| self.platform.pod(id).address) {
+            self.platform.free_address(address);
+            self.start(to);
+        }
+    }
+
+    /// Holds the answers to what a pod's process asks its finder, or lets them go.
+    pub fn hold_answers(&mut self, pod: &str, are_held: bool) {
+        let Some(id) = self.process_of(pod) else {
+            return;
+        };
+        let finder = &mut self.processes[id.0 as usize].finder;
+        if are_held {
+            finder.held.get_or_insert_default();
+            return;
+        }
+        for answer in finder.held.take().unwrap_or_default() {
+            self.tell(id, answer.into());
+        }
+    }
+
+    /// Somebody else writes to the store now.
+    pub fn write(&mut self) {
+        self.platform.write();
+    }
+
     /// Removes the pods of lost machines, ends what hangs on its way out, and makes what is wanted.
     pub fn mend_pods(&mut self) {
         let pods: Vec<(PodId, bool)> = self

@@ -268,7 +268,13 @@ impl Cluster {
             }
             Event::SeedsDue(process) => self.tell_seeds(process),
             Event::StoreRead(process, question) => self.read_store(process, &question),
-            Event::Answered(process, answer) => self.tell(process, (*answer).into()),
+            Event::Answered(process, answer) => {
+                let finder = &mut self.processes[process.0 as usize].finder;
+                match &mut finder.held {
+                    Some(held) => held.push(*answer),
+                    None => self.tell(process, (*answer).into()),
+                }
+            }
             Event::PodListed(pod) => self.pod_listed(pod),
             Event::ContainerStarts(pod) => self.container_starts(pod),
             Event::GraceOver(pod, process) => self.grace_over(pod, process),

@@ -1,0 +1,202 @@
+//! Deciding and taking over: terms, promises, tails, watermarks, publishing (DECIDE, TAKE, PUB).
+
+use discovery_tcp::message::{Decision, Message};
+use discovery_tcp::ring::{Bug, Notice};
+use discovery_tcp::sim::Cluster;
+
+use crate::stage::{
+    MS, SECOND, is_between, lose, members, members_of, sound, told_since, wait, wait_for, world,
+};
+
+fn is_change(message: &Message) -> bool {
+    match message {
+        Message::Propose(it) => it
+            .entries
+            .iter()
+            .any(|entry| matches!(&**entry, Decision::Change(_))),
+        _ => false,
+    }
+}
+
+fn is_proposal(message: &Message) -> bool {
+    matches!(message, Message::Propose(it) if !it.entries.is_empty())
+}
+
+#[test]
+fn a_takeover_starts_over_after_a_reproposed_change() {
+    // TAKE-6 (B2): p-0's change reaches two of five, then p-0 dies.
+    let mut cluster = members(None, 5);
+    lose(&mut cluster, |passing, message| {
+        let reaches = is_between(passing, "p-0", "p-1") || is_between(passing, "p-0", "p-2");
+        is_change(message) && passing.from.label().starts_with("p-0.") && !reaches
+    });
+    cluster.start("p-5");
+    cluster.run_for(100 * MS);
+    cluster.crash("p-0");
+    cluster.intercept_nothing();
+
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-4", "p-5"]);
+}
+
+#[test]
+fn a_coordinator_that_installs_anothers_change_stops() {
+    // DECIDE-1, TAKE-6 (A2): p-0 is cut off, the others go on; p-0 comes back.
+    let mut cluster = members(None, 5);
+    cluster.isolate("p-0");
+    wait(&mut cluster, "four go on", |it| {
+        it.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"])
+    });
+    cluster.publish("p-0", b"into the void");
+    cluster.open_all_ways();
+    wait(&mut cluster, "five again", |it| it.agreed().is_some());
+    assert_eq!(cluster.ring_of("p-0").and_then(|it| it.coordinates()), None);
+}
+
+#[test]
+fn installing_a_topology_raises_the_promise() {
+    // DECIDE-7 (D1): whoever joins has promised at least the term that admitted it.
+    let mut cluster = members(None, 3);
+    cluster.crash("p-0");
+    wait_for(&mut cluster, &["p-1", "p-2"]);
+    cluster.start("p-3");
+    cluster.start("p-4");
+    wait(&mut cluster, "four", |it| {
+        it.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"])
+    });
+
+    let leads = cluster.ring_of("p-1").and_then(|it| it.coordinates());
+    let promised = cluster.ring_of("p-4").and_then(|it| it.promised());
+    assert!(
+        leads.is_some() && promised >= leads,
+        "{promised:?} below {leads:?}"
+    );
+}
+
+#[test]
+fn no_two_members_hold_one_term() {
+    // DECIDE-1 (D3): the tick stops and everybody stands at once; see also the checkers of P3.
+    let mut cluster = members(None, 5);
+    for _ in 0..5 {
+        cluster.isolate("p-0");
+        cluster.run_for(5 * SECOND);
+        cluster.open_all_ways();
+        cluster.run_for(5 * SECOND);
+    }
+    sound(&cluster);
+}
+
+#[test]
+fn nothing_is_proposed_behind_an_undecided_change() {
+    // DECIDE-2, DECIDE-4 (D4): acceptances of a change are late; what is published waits.
+    let mut cluster = members(None, 5);
+    cluster.intercept(|passing| {
+        if matches!(passing.message, Message::Accepted(_)) {
+            discovery_tcp::sim::Fate::Late(200 * MS)
+        } else {
+            discovery_tcp::sim::Fate::Pass
+        }
+    });
+    cluster.start("p-5");
+    for number in 0_u64..40 {
+        cluster.run_for(10 * MS);
+        cluster.publish("p-1", &number.to_be_bytes());
+    }
+    cluster.run_for(5 * SECOND);
+    sound(&cluster);
+}
+
+/// C decides 4 and 5 with A and B, takes a new term, and A and B are behind its start. C1.
+#[test]
+fn an_acceptor_behind_the_start_of_a_term_keeps_its_tail() {
+    // DECIDE-2 (C1).
+    let mut cluster = members(None, 5);
+    // Watermarks of p-0 are lost: p-1 and p-2 hold what was decided and do not know it.
+    cluster.partition(&[&["p-3", "p-4"], &["p-0", "p-1", "p-2"]]);
+    lose(&mut cluster, |passing, message| {
+        passing.from.label().starts_with("p-0.")
+            && (matches!(message, Message::Heartbeat(_)) || !is_proposal(message))
+            && matches!(message, Message::Heartbeat(_) | Message::Propose(_))
+    });
+    cluster.publish("p-0", b"four");
+    cluster.publish("p-0", b"five");
+    cluster.run_for(50 * MS);
+    let decided = told_since(&cluster, "p-0", discovery_tcp::Moment::START);
+    let decided = decided.iter().filter(|it| matches!(it, Notice::Message(_)));
+    assert_eq!(decided.count(), 2, "p-0 has decided both");
+    cluster.intercept_nothing();
+    cluster.crash("p-0");
+    cluster.open_all_ways();
+
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-4"]);
+    for pod in ["p-1", "p-2", "p-3", "p-4"] {
+        let told = told_since(&cluster, pod, discovery_tcp::Moment::START);
+        let messages = told.iter().filter(|it| matches!(it, Notice::Message(_)));
+        assert_eq!(messages.count(), 2, "{pod}");
+    }
+}
+
+#[test]
+fn a_message_in_the_tail_is_not_taken_again() {
+    // PUB-3, PUB-4 (C10): accepted, not decided when p-0 dies; its publisher sends it again.
+    let mut cluster = members(None, 5);
+    lose(&mut cluster, |passing, message| {
+        passing.to.label().starts_with("p-0.") && matches!(message, Message::Accepted(_))
+    });
+    for number in 0_u64..5 {
+        cluster.publish("p-3", &number.to_be_bytes());
+    }
+    cluster.run_for(50 * MS);
+    cluster.crash("p-0");
+    cluster.intercept_nothing();
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-4"]);
+    cluster.run_for(2 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.unanswered(), Vec::<String>::new());
+    let told = told_since(&cluster, "p-4", discovery_tcp::Moment::START);
+    let messages = told.iter().filter(|it| matches!(it, Notice::Message(_)));
+    assert_eq!(messages.count(), 5);
+}
+
+#[test]
+fn published_messages_have_one_order_everywhere() {
+    // PUB-1: five publishers at once.
+    let mut cluster = members(None, 5);
+    for number in 0_u64..40 {
+        let pod = format!("p-{}", number % 5);
+        cluster.publish(&pod, &number.to_be_bytes());
+    }
+    cluster.run_for(2 * SECOND);
+    sound(&cluster);
+    assert_eq!(cluster.unanswered(), Vec::<String>::new());
+    assert_eq!(cluster.coverage().published, 40);
+}
+
+/// A coordinator is replaced behind its back again and again while messages are under way.
+pub(crate) fn takeovers_under_load(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.config.silence_limit = 400 * MS;
+    own.config.redial_pause = 5 * MS;
+    let mut cluster = members_of(own, 5);
+    let mut payload = 0_u64;
+    for round in 0..30 {
+        let cut = format!("p-{}", round % 5);
+        cluster.isolate(&cut);
+        for _ in 0..10 {
+            payload += 1;
+            let by = format!("p-{}", payload % 5);
+            cluster.publish(&by, &payload.to_be_bytes());
+            cluster.run_for(70 * MS);
+        }
+        cluster.open_all_ways();
+        cluster.run_for(400 * MS);
+    }
+    cluster.run_for(10 * SECOND);
+    cluster
+}
+
+#[test]
+fn takeovers_lose_and_repeat_nothing() {
+    // TAKE, DECIDE-2, PUB-3.
+    sound(&takeovers_under_load(None));
+}

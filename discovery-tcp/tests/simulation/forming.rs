@@ -1,0 +1,396 @@
+//! Formation: who may found, when, and what must not be taken for it (FORM, ANSWER).
+
+use std::time::Duration;
+
+use discovery_tcp::message::{Message, PhaseKind};
+use discovery_tcp::ring::{Bug, Notice};
+use discovery_tcp::sim::{ApiFaults, Cluster, Passage, World};
+
+use crate::stage::{LONG, MS, SECOND, is_between, lose, members, sound, wait, wait_for, world};
+
+fn founds_nothing(cluster: &mut Cluster, pod: &str, span: Duration) {
+    cluster.run_for(span);
+    sound(cluster);
+    assert_eq!(cluster.standing_of(pod), "newcomer", "{pod}");
+}
+
+#[test]
+fn a_candidate_that_steps_back_leaves_nobody_waiting() {
+    // FORM-4, FORM-5 (F1): three pods that appear one after the other while they look around.
+    for seed in 0..40 {
+        let mut world = World::of_seed(seed);
+        world.climate.listing_lag = (MS, 300 * MS);
+        let mut cluster = Cluster::new(world);
+        for pod in ["p-0", "p-1", "p-2"] {
+            cluster.start(pod);
+        }
+        let came_together = cluster.run_until_agreed(15 * SECOND);
+        sound(&cluster);
+        assert!(came_together, "seed {seed}: {:?}", cluster.standings());
+    }
+}
+
+/// B reads {B, X} and asks X, whose answer is slow; then it grants to A, which founds. F2.
+pub(crate) fn a_granter_keeps_its_own_census(bug: Option<Bug>) -> Cluster {
+    let mut cluster = Cluster::new(world(bug));
+    cluster.restart_containers(false, (MS, MS));
+    // A started first, so it outranks the others; it is listed last.
+    for pod in ["a", "x", "b"] {
+        cluster.make_by_hand(pod);
+        cluster.start_container(pod);
+        cluster.run_for(10 * MS);
+    }
+    cluster.isolate("a");
+    cluster.list("x");
+    cluster.list("b");
+    cluster.isolate("x");
+    cluster.way("b", "x", None);
+    cluster.way("x", "b", None);
+    // X grants to B, but its grants come late.
+    cluster.intercept(move |passing| {
+        let is_late =
+            is_between(passing, "x", "b") && matches!(passing.message, Message::Granted(_));
+        if is_late && passing.now.as_nanos() < 20_000_000_000 {
+            discovery_tcp::sim::Fate::Late(3 * SECOND)
+        } else {
+            discovery_tcp::sim::Fate::Pass
+        }
+    });
+    cluster.run_for(1500 * MS);
+    cluster.open_all_ways();
+    cluster.list("a");
+    cluster.run_for(20 * SECOND);
+    cluster
+}
+
+#[test]
+fn granting_voids_ones_own_census() {
+    // FORM-4 (F2).
+    let cluster = a_granter_keeps_its_own_census(None);
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 1);
+}
+
+/// B founds and admits C between A's contact and A's ask; B's successor grants. F3.
+pub(crate) fn a_successor_grants(bug: Option<Bug>) -> Cluster {
+    let mut cluster = Cluster::new(world(bug));
+    cluster.restart_containers(false, (MS, MS));
+    cluster.make_by_hand("a");
+    cluster.start_container("a");
+    cluster.run_for(10 * MS);
+    cluster.make_by_hand("b");
+    cluster.list("b");
+    // A holds what it reads; B, alone in the slices when it reads, is made to wait for its answer.
+    cluster.start_container("b");
+    cluster.hold_answers("b", true);
+    cluster.run_for(2 * SECOND);
+    cluster.list("a");
+    cluster.hold_answers("a", true);
+    cluster.run_for(3 * SECOND);
+    // A's listing {a, b} is read; B gets its own {b} from before and founds, cut off from A.
+    cluster.partition(&[&["a"], &["b"]]);
+    cluster.hold_answers("b", false);
+    cluster.run_for(12 * SECOND);
+    cluster.start("c");
+    cluster.partition(&[&["a"], &["c"]]);
+    cluster.run_for(5 * SECOND);
+    // B dies; its successor, a newcomer, can be reached by A again and by nobody else.
+    cluster.crash("b");
+    cluster.start_container("b");
+    cluster.open_all_ways();
+    cluster.partition(&[&["c"], &["a", "b"]]);
+    cluster.run_for(100 * MS);
+    cluster.hold_answers("a", false);
+    cluster.run_for(5 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_grant_counts_only_from_the_node_id_contacted_before_the_listing() {
+    // FORM-3, FORM-5 (F3).
+    sound(&a_successor_grants(None));
+}
+
+/// M is in no slice, reaches A by its address and joins; A restarts and lists without it. F4.
+pub(crate) fn an_unlisted_newcomer_joins(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 1);
+    cluster.make_by_hand("m");
+    cluster.start_container("m");
+    cluster.run_for(20 * SECOND);
+    if cluster.violation().is_none() {
+        cluster.crash("p-0");
+        cluster.start_container("p-0");
+        cluster.partition(&[&["m"], &["p-0"]]);
+        cluster.run_for(20 * SECOND);
+    }
+    cluster
+}
+
+#[test]
+fn nobody_is_admitted_before_it_was_listed() {
+    // JOIN-2 (F4).
+    let mut cluster = members(None, 1);
+    cluster.make_by_hand("m");
+    cluster.start_container("m");
+    founds_nothing(&mut cluster, "m", 20 * SECOND);
+
+    cluster.list("m");
+    wait_for(&mut cluster, &["p-0", "m"]);
+    sound(&an_unlisted_newcomer_joins(None));
+}
+
+/// X is gone and its entry left behind; A has its address and is not listed yet. F6.
+pub(crate) fn a_stale_entry_names_my_address(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.climate.reuses_addresses = true;
+    let mut cluster = Cluster::new(own);
+    cluster.restart_containers(false, (MS, MS));
+    cluster.start_hung("x");
+    cluster.run_for(SECOND);
+    let Some(stale) = cluster.remove_but_list("x") else {
+        return cluster;
+    };
+    cluster.make_by_hand("a");
+    cluster.start_container("a");
+    cluster.run_for(15 * SECOND);
+    cluster.drop_entry(stale);
+    cluster.make_by_hand("b");
+    cluster.list("b");
+    cluster.start_container("b");
+    cluster.run_for(15 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_stale_entry_with_the_own_address_is_another_process() {
+    // FORM-3, LINK-3 (F6).
+    let mut cluster = a_stale_entry_names_my_address(None);
+    sound(&cluster);
+    assert_eq!(cluster.standing_of("a"), "newcomer");
+    cluster.list("a");
+    wait_for(&mut cluster, &["b", "a"]);
+}
+
+/// Every dial between the pods is refused on the way. F8.
+pub(crate) fn a_policy_refuses_everywhere(bug: Option<Bug>) -> Cluster {
+    let mut cluster = Cluster::new(world(bug));
+    let pods = ["p-0", "p-1", "p-2"];
+    for pod in pods {
+        cluster.start(pod);
+    }
+    for (from, to) in pods
+        .iter()
+        .flat_map(|from| pods.iter().map(move |to| (from, to)))
+    {
+        if from != to {
+            cluster.way(from, to, Some(Passage::Refusing));
+        }
+    }
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+#[test]
+fn who_runs_and_is_refused_on_the_way_is_waited_for() {
+    // FORM-7 (F8).
+    let mut cluster = a_policy_refuses_everywhere(None);
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 0);
+    cluster.open_all_ways();
+    wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
+}
+
+#[test]
+fn a_candidate_without_success_counts_itself_last() {
+    // FORM-2 (F9): the first to start cannot reach the last; the second can reach all.
+    let mut cluster = Cluster::new(world(None));
+    for pod in ["z", "y", "x"] {
+        cluster.start(pod);
+        cluster.run_until(SECOND, |it| it.process_of(pod).is_some());
+        if pod == "z" {
+            cluster.isolate("z");
+        }
+    }
+    cluster.open_all_ways();
+    cluster.partition(&[&["z"], &["x"]]);
+
+    wait(&mut cluster, "a founder", |it| it.clusters() == 1);
+}
+
+#[test]
+fn a_crash_looping_newcomer_ranks_last() {
+    // FORM-2 (F10): it starts again and again, and the others found all the same.
+    let mut cluster = Cluster::new(world(None));
+    cluster.restart_containers(true, (300 * MS, 500 * MS));
+    for pod in ["p-0", "p-1", "p-2", "x"] {
+        cluster.start(pod);
+    }
+    let end = cluster.now() + LONG;
+    while cluster.clusters() == 0 && cluster.now() < end {
+        cluster.run_for(250 * MS);
+        cluster.crash("x");
+    }
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 1);
+}
+
+#[test]
+fn a_founder_founds_alone_and_admits_the_others_in_changes() {
+    // FORM-5, JOIN-7 (F11).
+    let mut cluster = Cluster::new(world(None));
+    for pod in ["p-0", "p-1", "p-2"] {
+        cluster.start(pod);
+    }
+    wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
+
+    let first = cluster.told().iter().find_map(|told| match &told.notice {
+        Notice::Installed { topology, .. } => Some(topology.clone()),
+        _ => None,
+    });
+    let first = first.expect("somebody founded");
+    assert_eq!((first.len(), first.version().get()), (1, 1));
+}
+
+#[test]
+fn a_finder_without_authority_feeds_no_census() {
+    // FORM-3, FORM-13 (F13).
+    let mut own = world(None);
+    own.climate.authoritative = false;
+    let mut cluster = Cluster::new(own);
+    cluster.start("p-0");
+    founds_nothing(&mut cluster, "p-0", 60 * SECOND);
+}
+
+#[test]
+fn only_the_best_ranked_newcomer_lists() {
+    // FORM-2, MEET-1 (F14): twenty at once; the store is listed by few of them.
+    let mut cluster = Cluster::new(world(None));
+    for number in 0..20 {
+        cluster.start(&format!("p-{number}"));
+    }
+    wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
+
+    let listings = cluster.coverage().listings;
+    assert!(listings <= 20, "{listings} listings");
+}
+
+#[test]
+fn a_refused_newcomer_knocks_again() {
+    // JOIN-1, LINK-2 (F15): its settings differ, until the old pods are gone.
+    let mut cluster = members(None, 1);
+    let mut config = cluster.config().clone();
+    config.settings = 7;
+    cluster.start_with("q", config);
+    founds_nothing(&mut cluster, "q", 20 * SECOND);
+    cluster.unwant("p-0");
+
+    cluster.delete("p-0");
+
+    wait_for(&mut cluster, &["q"]);
+}
+
+/// Nothing is written to the store after the first listing. F16, A5.
+pub(crate) fn a_quiet_store(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.climate.write_interval = 3_600 * SECOND;
+    let mut cluster = Cluster::new(own);
+    cluster.restart_containers(false, (MS, MS));
+    cluster.start("p-0");
+    cluster.run_until(5 * SECOND, |it| it.clusters() > 0);
+    // Its successor lists at the very version that its predecessor founded by.
+    cluster.crash("p-0");
+    cluster.start_container("p-0");
+    cluster.run_for(5 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_listing_at_the_first_resource_version_founds_nothing() {
+    // FORM-9 (F16).
+    let mut own = world(None);
+    own.climate.write_interval = 3_600 * SECOND;
+    own.climate.start_lag = (SECOND, SECOND);
+    let mut cluster = Cluster::new(own);
+    cluster.start("p-0");
+    founds_nothing(&mut cluster, "p-0", 30 * SECOND);
+
+    cluster.write();
+
+    wait_for(&mut cluster, &["p-0"]);
+}
+
+#[test]
+fn the_fencing_token_rises_across_a_restart_of_everything() {
+    // FORM-9, FORM-12, RECOVER-5 (F20).
+    let mut cluster = members(None, 3);
+    let before = cluster.topology_of("p-0").map(|it| it.fencing_token());
+    for pod in ["p-0", "p-1", "p-2"] {
+        cluster.crash(pod);
+        cluster.start_container(pod);
+    }
+
+    wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
+
+    let after = cluster.topology_of("p-0").map(|it| it.fencing_token());
+    assert!(after > before, "{after:?} after {before:?}");
+}
+
+#[test]
+fn an_exemption_asks_for_a_second_listing() {
+    // FORM-8 (C4): B's status is behind what B does.
+    let mut own = world(None);
+    own.climate.status_lag = 2 * SECOND;
+    let mut cluster = Cluster::new(own);
+    cluster.restart_containers(false, (MS, MS));
+    cluster.make_by_hand("b");
+    cluster.list("b");
+    cluster.run_for(5 * SECOND);
+    cluster.make_by_hand("a");
+    cluster.start_container("a");
+    cluster.run_for(2500 * MS);
+    // B founds beside A, which is not listed yet; C joins; B dies before A looks at it again.
+    cluster.start_container("b");
+    cluster.partition(&[&["a"], &["b"]]);
+    cluster.run_until(20 * SECOND, |it| it.clusters() == 1);
+    cluster.start("c");
+    cluster.partition(&[&["a"], &["c"]]);
+    cluster.run_until(20 * SECOND, |it| it.are_one_cluster(&["b", "c"]));
+    cluster.list("a");
+    cluster.run_for(100 * MS);
+    cluster.crash("b");
+    cluster.run_for(20 * SECOND);
+    sound(&cluster);
+}
+
+#[test]
+fn a_better_candidate_that_does_not_ask_counts_last() {
+    // FORM-2 (B6): each of two is thought the better by the other, which hears nothing of it.
+    let mut cluster = Cluster::new(world(None));
+    lose(&mut cluster, |_, message| {
+        matches!(message, Message::Rumour(_))
+    });
+    for pod in ["p-0", "p-1", "p-2"] {
+        cluster.start(pod);
+    }
+    wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
+}
+
+#[test]
+fn nobody_founds_while_the_store_cannot_be_listed() {
+    // FORM-13.
+    let mut cluster = Cluster::new(world(None));
+    cluster.api(ApiFaults {
+        listing_fails_percent: 100,
+        ..ApiFaults::default()
+    });
+    cluster.start("p-0");
+    founds_nothing(&mut cluster, "p-0", 60 * SECOND);
+
+    cluster.api(ApiFaults::default());
+
+    wait_for(&mut cluster, &["p-0"]);
+    assert_eq!(
+        cluster.ring_of("p-0").map(|it| it.phase()),
+        Some(PhaseKind::Member)
+    );
+}

@@ -1,0 +1,184 @@
+//! Joining: who is admitted, when, and how many at once (JOIN, SNAP).
+
+use discovery_tcp::message::Message;
+use discovery_tcp::ring::{Bug, Notice};
+use discovery_tcp::sim::Cluster;
+
+use crate::stage::{
+    MS, SECOND, is_between, lose, members, pod, sound, told_since, versions_since, wait, wait_for,
+};
+
+/// Twenty join three confirmed members, and each dies as soon as it is a member. D9.
+pub(crate) fn joiners_that_die_at_once(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 3);
+    for number in 3..23 {
+        cluster.start(&pod(number));
+    }
+    for _ in 0..2_000 {
+        cluster.run_for(MS);
+        for number in 3..23 {
+            let name = pod(number);
+            if cluster.topology_of(&name).is_some() {
+                cluster.crash(&name);
+            }
+        }
+    }
+    cluster.run_for(20 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_batch_of_joiners_cannot_outvote_the_confirmed() {
+    // JOIN-5, JOIN-7 (D9).
+    let mut cluster = joiners_that_die_at_once(None);
+    sound(&cluster);
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
+}
+
+#[test]
+fn admissions_double() {
+    // JOIN-7: 1, 2, 3, 5, 9, 17.
+    let mut cluster = members(None, 1);
+    let before = cluster.now();
+    for number in 1..17 {
+        cluster.start(&pod(number));
+    }
+    wait(&mut cluster, "all are in", |it| it.agreed().is_some());
+
+    let told = told_since(&cluster, "p-0", before);
+    let sizes = told.iter().filter_map(|notice| match notice {
+        Notice::Changed(event) => Some(event.topology.len()),
+        _ => None,
+    });
+    let sizes: Vec<usize> = sizes.collect();
+    let limits = [2, 3, 5, 9, 17];
+    assert!(sizes.len() >= limits.len());
+    for pair in sizes.windows(2) {
+        assert!(pair[1] <= 2 * pair[0], "{sizes:?}");
+    }
+}
+
+#[test]
+fn a_joiner_learns_of_its_admission_from_anybody() {
+    // JOIN-10 (D10): the coordinator's word to p-3 is lost, and then the coordinator.
+    let mut cluster = members(None, 3);
+    lose(&mut cluster, |passing, message| {
+        is_between(passing, "p-0", "p-3")
+            && matches!(
+                message,
+                Message::Propose(_) | Message::Decided(_) | Message::Heartbeat(_)
+            )
+    });
+    cluster.start("p-3");
+    wait(&mut cluster, "p-1 knows of p-3", |it| {
+        it.members_at("p-1").len() == 4
+    });
+    assert_eq!(cluster.standing_of("p-3"), "newcomer");
+
+    cluster.crash("p-0");
+
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3"]);
+}
+
+#[test]
+fn a_joiner_that_future_observers_cannot_dial_is_not_admitted() {
+    // JOIN-4, JOIN-11 (D11): the coordinator alone reaches it.
+    let mut cluster = members(None, 5);
+    cluster.start("p-5");
+    for number in 1..5 {
+        cluster.partition(&[&[pod(number).as_str()], &["p-5"]]);
+    }
+    cluster.run_for(20 * SECOND);
+    sound(&cluster);
+    assert_eq!(cluster.members_at("p-0").len(), 5);
+
+    cluster.open_all_ways();
+
+    wait(&mut cluster, "p-5 is in", |it| {
+        it.members_at("p-0").len() == 6
+    });
+}
+
+#[test]
+fn a_restarted_member_is_replaced_in_one_change() {
+    // JOIN-3 (D12): its successor is there before anybody could remove it.
+    let mut cluster = members(None, 5);
+    let before = cluster.now();
+    cluster.crash("p-4");
+    cluster.start_container("p-4");
+
+    wait(&mut cluster, "one cluster again", |it| {
+        it.agreed().is_some()
+    });
+
+    assert_eq!(versions_since(&cluster, "p-0", before), 1);
+}
+
+#[test]
+fn a_member_that_never_confirms_is_removed() {
+    // JOIN-8 (B4): p-3 shows life and never acknowledges anything after its snapshot.
+    let mut cluster = members(None, 3);
+    lose(&mut cluster, |passing, message| {
+        passing.from.label().starts_with("p-3.") && matches!(message, Message::Accepted(_))
+    });
+    cluster.start("p-3");
+    wait(&mut cluster, "p-3 is in", |it| {
+        it.members_at("p-0").len() == 4
+    });
+
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
+}
+
+/// p-3 is admitted without being told, removed again, and still asks under its node id. C9.
+pub(crate) fn a_removed_id_asks_again(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 3);
+    lose(&mut cluster, |passing, message| {
+        passing.to.label().starts_with("p-3.")
+            && passing.now.as_nanos() < 40_000_000_000
+            && matches!(
+                message,
+                Message::Propose(_)
+                    | Message::Decided(_)
+                    | Message::Heartbeat(_)
+                    | Message::Goodbye(_)
+            )
+    });
+    cluster.start("p-3");
+    cluster.run_for(60 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_node_id_that_was_removed_is_never_admitted_again() {
+    // JOIN-6 (C9).
+    let mut cluster = a_removed_id_asks_again(None);
+    sound(&cluster);
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2", "p-3"]);
+}
+
+#[test]
+fn a_joiner_skips_what_was_delivered_before_it() {
+    // PUB-4, SNAP-1, SNAP-2 (P6).
+    let mut cluster = members(None, 3);
+    for number in 0_u64..20 {
+        cluster.publish("p-1", &number.to_be_bytes());
+    }
+    cluster.start("p-3");
+    wait(&mut cluster, "p-3 is in", |it| it.agreed().is_some());
+    let later = 99_u64;
+    cluster.publish("p-1", &later.to_be_bytes());
+    cluster.run_for(SECOND);
+
+    sound(&cluster);
+    let told = cluster.told_at("p-3");
+    let payloads: Vec<Vec<u8>> = told
+        .filter_map(|told| match &told.notice {
+            Notice::Message(message) => Some(message.payload.to_vec()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        payloads.last().map(Vec::as_slice),
+        Some(&later.to_be_bytes()[..])
+    );
+}

@@ -1,0 +1,326 @@
+//! Losing the majority: what changes, what does not, and how it comes back (STAND, RECOVER, MEET).
+
+use discovery_core::ProofRule;
+use discovery_tcp::message::{Decision, Message};
+use discovery_tcp::ring::{Bug, Notice};
+use discovery_tcp::sim::Cluster;
+
+use crate::stage::{
+    MS, SECOND, is_between, lose, members, members_of, sound, told_since, versions_since, wait,
+    wait_for, world,
+};
+
+/// C stays at {A, B, C} while A and B go on to {A, B, D}; then A and B are gone for good. R1.
+pub(crate) fn two_survivors_of_two_topologies(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 3);
+    cluster.isolate("p-2");
+    cluster.run_until(20 * SECOND, |it| it.are_one_cluster(&["p-0", "p-1"]));
+    cluster.start("p-3");
+    cluster.partition(&[&["p-2"], &["p-3"]]);
+    cluster.run_until(20 * SECOND, |it| it.are_one_cluster(&["p-0", "p-1", "p-3"]));
+    for gone in ["p-0", "p-1"] {
+        cluster.unwant(gone);
+        cluster.force_delete(gone);
+    }
+    // Each survivor is alone for a while, so that either could think itself the most advanced.
+    cluster.run_for(10 * SECOND);
+    cluster.open_all_ways();
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_survivor_of_an_older_topology_gives_way_to_a_newer_one() {
+    // RECOVER-1, RECOVER-2, RECOVER-4 (R1).
+    let mut cluster = two_survivors_of_two_topologies(None);
+    sound(&cluster);
+    wait(&mut cluster, "one cluster of both", |it| {
+        it.agreed().is_some()
+    });
+}
+
+#[test]
+fn two_members_survive_a_restart_in_place() {
+    // RECOVER-3 (R2).
+    let mut cluster = members(None, 2);
+    let cluster_id = cluster.topology_of("p-0").map(|it| it.cluster_id());
+    cluster.crash("p-1");
+    cluster.run_for(SECOND);
+    cluster.start_container("p-1");
+
+    wait_for(&mut cluster, &["p-0", "p-1"]);
+
+    assert_eq!(
+        cluster.topology_of("p-1").map(|it| it.cluster_id()),
+        cluster_id
+    );
+}
+
+#[test]
+fn a_pod_object_that_is_gone_proves_a_death() {
+    // RECOVER-3 (R3).
+    let mut cluster = members(None, 2);
+    cluster.unwant("p-1");
+    cluster.force_delete("p-1");
+    wait_for(&mut cluster, &["p-0"]);
+}
+
+#[test]
+fn a_lost_quorum_changes_the_status_and_nothing_else() {
+    // STAND-1, STAND-2 (R4): all ways are cut for a minute.
+    let pods = ["p-0", "p-1", "p-2", "p-3", "p-4"];
+    let mut cluster = members(None, 5);
+    let before = (cluster.agreed().map(|it| it.id()), cluster.now());
+    let ids: Vec<_> = pods.iter().map(|pod| cluster.node_of(pod)).collect();
+    cluster.partition(&[&["p-0"], &["p-1"], &["p-2"], &["p-3"], &["p-4"]]);
+    cluster.run_for(60 * SECOND);
+    for pod in pods {
+        assert!(
+            cluster.standing_of(pod).starts_with("without quorum"),
+            "{pod}"
+        );
+        assert_eq!(versions_since(&cluster, pod, before.1), 0);
+    }
+
+    cluster.open_all_ways();
+    wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
+
+    let cluster_id = cluster.agreed().map(|it| it.cluster_id());
+    assert_eq!(cluster_id, before.0.map(|it| it.cluster_id));
+    let kept = pods
+        .iter()
+        .zip(ids)
+        .filter(|(pod, id)| cluster.node_of(pod) == *id);
+    assert!(kept.count() >= 3, "most keep their node id");
+}
+
+#[test]
+fn a_minority_never_decides_however_long_it_waits() {
+    // DECIDE-5, RECOVER-6 (R6).
+    let mut cluster = members(None, 5);
+    cluster.partition(&[&["p-0", "p-1"], &["p-2", "p-3", "p-4"]]);
+    let since = cluster.now();
+    cluster.run_for(120 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(versions_since(&cluster, "p-0", since), 0);
+    assert!(cluster.are_one_cluster(&["p-2", "p-3", "p-4"]));
+}
+
+/// The only survivor recovers, restarts after it, and the next one recovers too. R7, A5.
+pub(crate) fn recoveries_one_after_the_other(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.climate.write_interval = 5 * SECOND;
+    let mut cluster = members_of(own, 2);
+    for round in 0..6 {
+        let (dies, stays) = if round % 2 == 0 {
+            ("p-1", "p-0")
+        } else {
+            ("p-0", "p-1")
+        };
+        cluster.crash(dies);
+        cluster.start_container(dies);
+        cluster.run_until(30 * SECOND, |it| it.agreed().is_some());
+        let _ = stays;
+    }
+    cluster
+}
+
+#[test]
+fn two_recoveries_open_different_epochs() {
+    // RECOVER-5, RECOVER-8 (R7).
+    let mut cluster = members(None, 2);
+    let mut epochs = vec![cluster.topology_of("p-0").map(|it| it.epoch())];
+    for _ in 0..3 {
+        cluster.crash("p-1");
+        cluster.start_container("p-1");
+        wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
+        epochs.push(cluster.topology_of("p-0").map(|it| it.epoch()));
+    }
+    assert!(epochs.is_sorted_by(|a, b| a < b), "{epochs:?}");
+    sound(&recoveries_one_after_the_other(None));
+}
+
+#[test]
+fn a_quorum_is_never_dissolved_by_meeting_another_cluster() {
+    // MEET-3, MEET-4 (R8): an operator forces a minority into a cluster of its own.
+    let mut cluster = members(None, 5);
+    let cluster_id = cluster.topology_of("p-2").map(|it| it.cluster_id());
+    cluster.partition(&[&["p-0"], &["p-1", "p-2", "p-3", "p-4"]]);
+    wait(&mut cluster, "four go on", |it| {
+        it.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"])
+    });
+    let since = cluster.now();
+    cluster.force_recovery("p-0");
+    wait(&mut cluster, "one stands alone", |it| {
+        it.are_one_cluster(&["p-0"])
+    });
+
+    cluster.open_all_ways();
+    cluster.run_for(60 * SECOND);
+
+    sound(&cluster);
+    assert!(cluster.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"]));
+    assert_eq!(
+        cluster.topology_of("p-2").map(|it| it.cluster_id()),
+        cluster_id
+    );
+    let met = told_since(&cluster, "p-1", since);
+    assert!(
+        met.iter()
+            .any(|notice| matches!(notice, Notice::MetOtherCluster { .. }))
+    );
+}
+
+#[test]
+fn who_hears_the_tick_answers_quorum_here() {
+    // RECOVER-2 (B3): a survivor that lacks some links disturbs nobody.
+    let mut cluster = members(None, 5);
+    cluster.partition(&[&["p-4"], &["p-0", "p-1", "p-2"]]);
+    let since = cluster.now();
+    cluster.run_for(60 * SECOND);
+
+    sound(&cluster);
+    let terms = told_since(&cluster, "p-1", since);
+    let epochs = terms
+        .iter()
+        .filter(|notice| matches!(notice, Notice::Changed(event) if event.epoch_changed));
+    assert_eq!(epochs.count(), 0);
+}
+
+/// n0 decides {0, 2, 3} and dies while its word is on the way; n1 recovers; the word arrives. A3.
+pub(crate) fn the_dead_speak_late(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 4);
+    // n1 is cut off so that it is removed by the others; their news stays on the wire.
+    cluster.isolate("p-1");
+    cluster.hold("p-0", "p-2");
+    cluster.hold("p-0", "p-3");
+    cluster.run_for(6 * SECOND);
+    cluster.force_delete("p-0");
+    cluster.unwant("p-0");
+    cluster.open_all_ways();
+    cluster.hold("p-0", "p-2");
+    cluster.hold("p-0", "p-3");
+    cluster.run_for(20 * SECOND);
+    cluster.open_all_ways();
+    cluster.run_for(20 * SECOND);
+    cluster
+}
+
+#[test]
+fn who_promised_takes_no_older_epoch_from_the_dead() {
+    // ANSWER-3 (A3).
+    sound(&the_dead_speak_late(None));
+}
+
+/// A change is accepted by C alone; the others decide another there and die; C recovers. C5.
+pub(crate) fn a_leftover_survives_its_deciders(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 5);
+    // p-0's next change reaches p-2 alone.
+    lose(&mut cluster, |passing, message| {
+        let is_change = match message {
+            Message::Propose(it) => it
+                .entries
+                .iter()
+                .any(|entry| matches!(&**entry, Decision::Change(_))),
+            _ => false,
+        };
+        is_change && passing.from.label().starts_with("p-0.") && !is_between(passing, "p-0", "p-2")
+    });
+    cluster.start("p-5");
+    cluster.run_for(300 * MS);
+    cluster.crash("p-0");
+    cluster.isolate("p-2");
+    cluster.intercept_nothing();
+    cluster.run_for(15 * SECOND);
+    for gone in ["p-0", "p-1", "p-3", "p-4", "p-5"] {
+        cluster.unwant(gone);
+        cluster.force_delete(gone);
+    }
+    cluster.open_all_ways();
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_recovery_decides_nothing_in_the_old_epoch() {
+    // RECOVER-6 (C5).
+    let cluster = a_leftover_survives_its_deciders(None);
+    sound(&cluster);
+    assert!(
+        cluster.are_one_cluster(&["p-2"]),
+        "{:?}",
+        cluster.standings()
+    );
+}
+
+/// All members but one fall silent, alive. RECOVER-3.
+pub(crate) fn the_silent_are_not_dead(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 4);
+    cluster.partition(&[&["p-0"], &["p-1", "p-2", "p-3"]]);
+    cluster.run_for(60 * SECOND);
+    cluster
+}
+
+#[test]
+fn silence_proves_no_death() {
+    // RECOVER-3.
+    let cluster = the_silent_are_not_dead(None);
+    sound(&cluster);
+    assert!(cluster.are_one_cluster(&["p-1", "p-2", "p-3"]));
+    assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+}
+
+/// Another pod answers at the address of a living member that cannot be reached. R5.
+pub(crate) fn another_pod_at_the_address(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.climate.reuses_addresses = true;
+    let mut cluster = members_of(own, 2);
+    cluster.isolate("p-1");
+    cluster.run_for(3 * SECOND);
+    cluster.give_address_of("p-1", "x");
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+#[test]
+fn another_pod_at_the_address_of_a_member_is_not_its_successor() {
+    // RECOVER-3 (R5).
+    let cluster = another_pod_at_the_address(None);
+    sound(&cluster);
+    assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+}
+
+#[test]
+fn without_proof_nothing_is_recovered() {
+    // RECOVER-3: `proof = off`.
+    let mut own = world(None);
+    own.config.proof = ProofRule::Off;
+    let mut cluster = members_of(own, 2);
+    cluster.unwant("p-1");
+    cluster.force_delete("p-1");
+    cluster.run_for(120 * SECOND);
+    sound(&cluster);
+    assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+}
+
+#[test]
+fn two_clusters_of_one_name_report_each_other() {
+    // MEET-1 (P4).
+    let mut cluster = members(None, 2);
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    cluster.run_for(5 * SECOND);
+    cluster.force_recovery("p-0");
+    cluster.force_recovery("p-1");
+    wait(&mut cluster, "two clusters", |it| it.clusters() == 2);
+    let since = cluster.now();
+    cluster.open_all_ways();
+
+    wait(&mut cluster, "they report each other", |it| {
+        ["p-0", "p-1"].iter().all(|pod| {
+            let told = told_since(it, pod, since);
+            told.iter()
+                .any(|notice| matches!(notice, Notice::MetOtherCluster { .. }))
+        })
+    });
+}

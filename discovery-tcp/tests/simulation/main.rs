@@ -1,0 +1,18 @@
+//! The ring in simulated time: directed schedules, scenarios, planted bugs and a few seeds.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `stage` | worlds to begin with, and what to ask of them |
+//! | `forming` … `leaving` | schedules, one for each counter-example, by chapter of the protocol |
+//! | `conformance` | scenarios that the predecessor's tests pin down |
+//! | `planted` | mistakes that some schedule or seed must catch |
+//! | `sweep` | seeds; thousands of them run by `cargo xtask sim` |
+
+mod deciding;
+mod forming;
+mod joining;
+mod leaving;
+mod losing;
+mod stage;
+mod sweep;
+mod watching;

@@ -1,0 +1,29 @@
+//! A few seeds with every test; `cargo xtask sim` runs as many as one likes.
+
+use discovery_tcp::sim;
+
+/// Seeds that broke a promise once, and must not again.
+const ONCE_BROKEN: [u64; 8] = [4, 11, 18, 93, 151, 190, 200, 254];
+
+fn holds(seed: u64) {
+    let report = sim::run(seed, false);
+    if let Some(violation) = report.violation {
+        panic!("seed {seed}: {violation}\nreplay with: cargo xtask sim --replay {seed}");
+    }
+}
+
+#[test]
+fn seeds_that_broke_a_promise_once_keep_all_of_them() {
+    ONCE_BROKEN.into_iter().for_each(holds);
+}
+
+#[test]
+fn a_few_seeds_keep_every_promise() {
+    (5_000..5_040).for_each(holds);
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    let trace = || sim::run(3, true).trace.to_string();
+    assert_eq!(trace(), trace());
+}

@@ -1,0 +1,280 @@
+//! Watching: who accuses whom, who is removed, and who is not (CUT, TAKE-9, SPREAD).
+
+use std::time::Duration;
+
+use discovery_core::AccusationKind;
+use discovery_tcp::message::Message;
+use discovery_tcp::ring::{Bug, Notice};
+use discovery_tcp::sim::Cluster;
+
+use crate::stage::{
+    MS, SECOND, failed_since, is_between, lose, members, members_of, pod, sound, told_since, wait,
+    wait_for, world,
+};
+
+#[test]
+fn a_subject_back_within_the_second_redial_is_not_accused() {
+    // CUT-9 (W5): all links of a member break at once, and it answers the redial.
+    let mut cluster = members(None, 5);
+    let before = cluster.now();
+    for other in ["p-0", "p-1", "p-2", "p-3"] {
+        cluster.break_links("p-4", other, true);
+    }
+    cluster.run_for(10 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(failed_since(&cluster, "p-0", before), Vec::<String>::new());
+}
+
+#[test]
+fn a_member_that_most_observers_hear_is_not_removed() {
+    // CUT-2 (P8): one of four observers does not hear it, for as long as one likes.
+    let mut cluster = members(None, 5);
+    let before = cluster.now();
+    cluster.partition(&[&["p-4"], &["p-3"]]);
+    cluster.run_for(60 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(failed_since(&cluster, "p-0", before), Vec::<String>::new());
+}
+
+/// One observer accuses, again and again, with every heartbeat. CUT.
+pub(crate) fn one_observer_repeats_itself(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 5);
+    cluster.partition(&[&["p-4"], &["p-3"]]);
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+/// D and E are dead, and one link between two of the living is flaky. W1.
+pub(crate) fn a_flaky_link_beside_two_dead(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.config.doubt_wait_closed = Duration::ZERO;
+    own.config.doubt_wait_silence = Duration::ZERO;
+    let mut cluster = members_of(own, 5);
+    cluster.partition(&[&["p-1"], &["p-2"]]);
+    cluster.run_for(10 * SECOND);
+    cluster.crash("p-3");
+    cluster.crash("p-4");
+    cluster.run_for(10 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_flaky_link_and_two_dead_remove_the_dead_alone() {
+    // CUT-2 (W1).
+    let mut cluster = a_flaky_link_beside_two_dead(None);
+    sound(&cluster);
+    wait(&mut cluster, "the dead are gone", |it| {
+        it.members_at("p-0").len() == 3
+    });
+}
+
+/// One member is held for longer than the limit; when it wakes, all others seem silent. Self-lag.
+pub(crate) fn a_member_wakes_among_the_living(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 3);
+    // Both observers of p-2 are held at once, so that together they could remove it.
+    for _ in 0..6 {
+        cluster.pause_for("p-0", 2500 * MS);
+        cluster.pause_for("p-1", 2500 * MS);
+        cluster.run_for(8 * SECOND);
+    }
+    cluster
+}
+
+#[test]
+fn who_was_held_itself_accuses_nobody() {
+    // CUT (self-lag).
+    let cluster = a_member_wakes_among_the_living(None);
+    sound(&cluster);
+    assert_eq!(cluster.members_at("p-0").len(), 3);
+}
+
+/// A machine is lost without a word. P8(ii).
+pub(crate) fn a_machine_is_lost(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 5);
+    cluster.lose_machine("p-3");
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+#[test]
+fn a_silent_member_is_removed_within_three_limits() {
+    // CUT (P8 ii).
+    let mut cluster = members(None, 5);
+    cluster.lose_machine("p-3");
+    let limit = cluster.config().silence_limit;
+    let is_gone = cluster.run_until(3 * limit, |it| it.members_at("p-0").len() == 4);
+    sound(&cluster);
+    assert!(is_gone, "{:?}", cluster.standings());
+}
+
+#[test]
+fn a_deaf_coordinator_is_replaced() {
+    // TAKE-1, TAKE-9 (D6): it sends heartbeats and hears nobody.
+    let mut cluster = members(None, 5);
+    for other in 1..5 {
+        cluster.cut(&pod(other), "p-0");
+    }
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-4"]);
+}
+
+#[test]
+fn a_coordinator_without_a_majority_loses_its_tick() {
+    // TAKE-1, TAKE-9 (B1): twenty members; the coordinator is linked to its observers alone.
+    let cluster = &mut members_of(
+        {
+            let mut own = world(None);
+            own.config.settle = Duration::ZERO;
+            own
+        },
+        20,
+    );
+    let topology = cluster.topology_of("p-0").expect("it is a member").clone();
+    let id = cluster.node_of("p-0").expect("it runs");
+    let observers = discovery_tcp::ring::observers_of(&topology, id);
+    for number in 1..20 {
+        let name = pod(number);
+        let node = cluster.node_of(&name).expect("it runs");
+        if !observers.contains(&node) {
+            cluster.partition(&[&["p-0"], &[name.as_str()]]);
+        }
+    }
+    let before = cluster.topology_of("p-19").map(|it| it.id());
+    cluster.publish("p-19", b"does it go on?");
+    wait(cluster, "something is decided", |it| {
+        let answered = it
+            .told_at("p-19")
+            .any(|told| matches!(&told.notice, Notice::Published { result: Ok(_), .. }));
+        answered || it.topology_of("p-19").map(|it| it.id()) != before
+    });
+}
+
+#[test]
+fn alerts_go_to_the_eldest_that_the_sender_does_not_accuse() {
+    // CUT-7 (D7): the three eldest of twelve die at once.
+    let mut cluster = members(None, 12);
+    for dead in ["p-0", "p-1", "p-2"] {
+        cluster.lose_machine(dead);
+    }
+    wait(&mut cluster, "nine remain", |it| {
+        it.members_at("p-11").len() == 9
+    });
+}
+
+#[test]
+fn an_accusation_that_is_not_repeated_expires() {
+    // CUT-2, CUT-7 (C17): the withdrawal is lost, and nothing is removed for it later.
+    let mut cluster = members(None, 5);
+    let before = cluster.now();
+    cluster.partition(&[&["p-4"], &["p-3"]]);
+    cluster.run_for(5 * SECOND);
+    lose(&mut cluster, |passing, message| {
+        passing.from.label().starts_with("p-3.") && matches!(message, Message::Alert(_))
+    });
+    cluster.open_all_ways();
+    cluster.run_for(10 * SECOND);
+    cluster.intercept_nothing();
+    cluster.partition(&[&["p-4"], &["p-2"]]);
+    cluster.run_for(20 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(failed_since(&cluster, "p-0", before), Vec::<String>::new());
+}
+
+#[test]
+fn members_below_a_stalled_node_are_served_directly() {
+    // SPREAD-3, SPREAD-5 (T2): an inner node of the tree is held; those below it hear in time.
+    let mut own = world(None);
+    own.config.fan_out = 2;
+    own.config.settle = 50 * MS;
+    let mut cluster = members_of(own, 15);
+    cluster.pause_for("p-1", SECOND);
+    let before = cluster.now();
+    cluster.publish("p-0", b"to all");
+    cluster.run_for(400 * MS);
+
+    sound(&cluster);
+    for number in (0..15).filter(|number| *number != 1) {
+        let told = told_since(&cluster, &pod(number), before);
+        let heard = told
+            .iter()
+            .any(|notice| matches!(notice, Notice::Message(_)));
+        assert!(heard, "p-{number} heard nothing");
+    }
+}
+
+#[test]
+fn a_killed_member_is_known_within_tens_of_milliseconds() {
+    // CUT: refused, once at once and once after the redial's pause.
+    let mut cluster = members(None, 9);
+    cluster.crash("p-8");
+    let is_gone = cluster.run_until(60 * MS, |it| it.members_at("p-0").len() == 8);
+    sound(&cluster);
+    assert!(is_gone);
+}
+
+#[test]
+fn many_that_die_at_once_go_in_few_versions() {
+    // CUT: the cut is taken whole.
+    let mut cluster = members(None, 20);
+    let before = cluster.now();
+    for number in 14..20 {
+        cluster.crash(&pod(number));
+    }
+    wait(&mut cluster, "fourteen remain", |it| {
+        it.members_at("p-0").len() == 14
+    });
+
+    let versions = crate::stage::versions_since(&cluster, "p-0", before);
+    assert!(versions <= 3, "{versions} versions");
+}
+
+#[test]
+fn a_restarted_process_is_known_as_replaced() {
+    // CUT: the address answers with another node id under the same pod uid.
+    let mut cluster = members(None, 5);
+    let before = cluster.now();
+    cluster.crash("p-4");
+    cluster.start_container("p-4");
+    wait(&mut cluster, "one cluster again", |it| {
+        it.agreed().is_some()
+    });
+
+    let told = told_since(&cluster, "p-0", before);
+    let evidence = told.iter().find_map(|notice| match notice {
+        Notice::Changed(event) => event.failed.first().map(|(_, why)| why.clone()),
+        _ => None,
+    });
+    match evidence {
+        Some(discovery_core::Evidence::Accused(accusations)) => {
+            assert!(
+                accusations
+                    .iter()
+                    .any(|it| it.kind == AccusationKind::Replaced)
+            );
+        }
+        other => assert!(other.is_some(), "p-4 was removed for a reason"),
+    }
+}
+
+#[test]
+fn alerts_reach_a_coordinator_that_is_not_among_the_eldest() {
+    // CUT-7 (C15): p-0, p-1 and p-2 are passed over and come back; p-3 coordinates.
+    let mut cluster = members(None, 12);
+    for number in 0..3 {
+        for other in (0..12).filter(|other| *other != number) {
+            cluster.cut(&pod(other), &pod(number));
+        }
+    }
+    cluster.run_for(4 * SECOND);
+    cluster.open_all_ways();
+    cluster.run_for(5 * SECOND);
+    lose(&mut cluster, |passing, _| {
+        is_between(passing, "p-0", "nobody")
+    });
+    cluster.crash("p-11");
+    wait(&mut cluster, "p-11 is removed", |it| {
+        !it.members_at("p-5").contains(&"p-11".to_owned())
+    });
+}
