@@ -53,6 +53,13 @@ pub(crate) struct Chronicle {
 }
 
 impl Chronicle {
+    pub(super) fn new(is_forced: bool) -> Self {
+        Self {
+            is_forced,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn on(&mut self, fact: &Fact<'_>) {
         self.news = None;
         match fact {

@@ -4,15 +4,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use discovery_core::{ClusterId, FencingToken};
+
 use super::chronicle::{Chronicle, key};
 use super::{Fact, Invariant, View};
+use crate::config::{Formation, RingConfig};
 use crate::ring::Notice;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fencing {
-    is_split: bool,
-    /// By cluster name.
-    highest: BTreeMap<Arc<str>, discovery_core::FencingToken>,
+    /// Whether one store gives every cluster its epoch; by the clock each is fenced by itself.
+    is_one_scale: bool,
+    /// By cluster name, and by cluster where there is no common scale.
+    highest: BTreeMap<(Arc<str>, Option<ClusterId>), FencingToken>,
+}
+
+impl Fencing {
+    pub(super) fn new(config: &RingConfig) -> Self {
+        Self {
+            is_one_scale: config.formation == Formation::Census,
+            highest: BTreeMap::new(),
+        }
+    }
 }
 
 impl Invariant for Fencing {
@@ -44,18 +57,14 @@ impl Invariant for Fencing {
         let Some(news) = chronicle.news() else {
             return Ok(());
         };
-        if let Fact::Notice(_, Notice::Changed(event)) = fact
-            && event.previous.cluster_id != event.topology.cluster_id()
-        {
-            // Who splits a cluster off gives this promise up between the parts.
-            self.is_split = true;
-        }
-        if chronicle.is_forced || self.is_split {
+        if chronicle.is_forced {
             return Ok(());
         }
         let token = news.topology.fencing_token();
         let name = Arc::clone(&view.process(*process).cluster_name);
-        if let Some(highest) = self.highest.get(&name)
+        let cluster = (!self.is_one_scale).then(|| news.topology.cluster_id());
+        let scale = (name, cluster);
+        if let Some(highest) = self.highest.get(&scale)
             && token <= *highest
         {
             let label = view.process(*process).label();
@@ -64,7 +73,7 @@ impl Invariant for Fencing {
                 topology.id()
             ));
         }
-        self.highest.insert(name, token);
+        self.highest.insert(scale, token);
         Ok(())
     }
 }

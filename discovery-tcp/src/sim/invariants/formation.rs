@@ -24,9 +24,8 @@ impl FormsOnce {
             Formation::Census => true,
             // Promises live in memory: what a restart during the founding does is documented.
             Formation::Majority(_) => {
-                let mut pods: Vec<_> = view.processes.iter().map(|it| it.pod).collect();
-                pods.sort_unstable();
-                pods.windows(2).all(|pair| pair[0] != pair[1])
+                let is_first_run = |label: &str| label.ends_with(".1");
+                view.processes.iter().all(|it| is_first_run(it.label()))
             }
             Formation::Single => false,
         }

@@ -124,10 +124,11 @@ pub(crate) struct Checkers {
 impl Checkers {
     pub(crate) fn new(config: &RingConfig) -> Self {
         Self {
-            chronicle: Chronicle::default(),
+            // Without a quorum both sides of a partition go on, as if an operator had forced them.
+            chronicle: Chronicle::new(config.quorum == crate::Quorum::None),
             all: vec![
                 Box::new(agreement::Agreement),
-                Box::new(fencing::Fencing::default()),
+                Box::new(fencing::Fencing::new(config)),
                 Box::new(order::Order::default()),
                 Box::new(quorum::Quorum::new(config)),
                 Box::new(formation::FormsOnce::new(config)),

@@ -13,6 +13,9 @@ use crate::config::{Quorum as Rule, RingConfig};
 use crate::message::Position;
 use crate::ring::Notice;
 
+/// Everything up to a position is decided in a topology under a term.
+type Claim = (TopologyId, Term, Position);
+
 #[derive(Debug)]
 pub(super) struct Quorum {
     is_asked_for: bool,
@@ -21,6 +24,9 @@ pub(super) struct Quorum {
     proven_dead: BTreeMap<Key, BTreeSet<NodeId>>,
     /// Positions that recoveries decided.
     recovered: BTreeSet<(Key, u64)>,
+    /// What was decided in topologies that nobody was told of yet: within one input a ring goes on
+    /// in what it has just decided.
+    waiting: Vec<(ProcessId, Claim, Decider)>,
     /// Where each process stands.
     positions: BTreeMap<ProcessId, u64>,
 }
@@ -32,6 +38,7 @@ impl Quorum {
             promisers: BTreeMap::new(),
             proven_dead: BTreeMap::new(),
             recovered: BTreeSet::new(),
+            waiting: Vec::new(),
             positions: BTreeMap::new(),
         }
     }
@@ -77,7 +84,14 @@ impl Quorum {
                 term,
                 position,
                 by,
-            } => self.decided(process, (*topology, *term, *position), *by, chronicle),
+            } => {
+                let claim = (*topology, *term, *position);
+                if *by == Decider::AllPromisers {
+                    self.recovered.insert((key(*topology), position.0));
+                }
+                self.waiting.push((process, claim, *by));
+                Ok(())
+            }
             Observation::Leads { .. }
             | Observation::Founded { .. }
             | Observation::Promised { .. }
@@ -87,9 +101,9 @@ impl Quorum {
     }
 
     fn decided(
-        &mut self,
+        &self,
         process: ProcessId,
-        (topology, term, position): (TopologyId, Term, Position),
+        (topology, term, position): Claim,
         by: Decider,
         chronicle: &Chronicle,
     ) -> Result<(), String> {
@@ -110,7 +124,6 @@ impl Quorum {
                 ))
             }
             Decider::AllPromisers => {
-                self.recovered.insert((key(topology), position.0));
                 if chronicle.is_forced {
                     return Ok(());
                 }
@@ -190,6 +203,14 @@ impl Invariant for Quorum {
                 let label = view.process(*process).label();
                 let judged = self.observed(*process, observation, chronicle, view);
                 judged.map_err(|what| format!("{label}: {what}"))
+            }
+            Fact::Handled => {
+                let waiting = std::mem::take(&mut self.waiting);
+                waiting.into_iter().try_for_each(|(process, claim, by)| {
+                    let label = view.process(process).label();
+                    let judged = self.decided(process, claim, by, chronicle);
+                    judged.map_err(|what| format!("{label}: {what}"))
+                })
             }
             Fact::Notice(
                 process,
