@@ -54,6 +54,11 @@ pub fn settle(cluster: &mut Cluster) -> Result<Ended, Violation> {
         cluster.run_for(cluster.config().silence_limit * 4);
         sound(cluster)?;
         if cluster.agreed().map(Topology::id) == Some(agreed) {
+            // What waits to be decided may be much, and the way long.
+            while !cluster.unanswered().is_empty() && cluster.now() < limit {
+                cluster.run_for(LOOK);
+                sound(cluster)?;
+            }
             return unanswered(cluster).map(|()| Ended::Together);
         }
         if cluster.now() >= limit {

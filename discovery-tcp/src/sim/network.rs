@@ -186,6 +186,15 @@ impl Network {
         !self.ways.is_empty()
     }
 
+    /// Whether some open side believes in a connection that carries nothing any more.
+    pub(crate) fn has_dead_lanes(&self) -> bool {
+        self.live.iter().any(|id| {
+            let ends = &self.connections[id.0 as usize].ends;
+            let is_dead = |end: &End| end.state == EndState::Open && end.lane.lost_after.is_some();
+            ends.iter().any(is_dead)
+        })
+    }
+
     /// Sets what one direction does; `None` opens it.
     pub(crate) fn set_passage(
         &mut self,

@@ -77,6 +77,7 @@ impl Cluster {
         if process.global(due) > now {
             self.rearm(id);
         } else {
+            self.watch_progress();
             self.tell(id, Input::Deadline);
         }
     }

@@ -85,8 +85,8 @@ enum Contents {
     Script(Option<Box<dyn Script>>),
 }
 
-/// Most events at one moment; more is a ring that keeps itself busy without end.
-const EVENTS_AT_ONCE_MAX: u32 = 5_000;
+/// Most deadlines of all rings at one moment; more is a ring that keeps itself busy without end.
+const DEADLINES_AT_ONCE_MAX: u32 = 1_000;
 
 /// Most inputs that wait for a paused or slow process; beyond, its links break.
 const INBOX_MAX: usize = 8192;
@@ -211,17 +211,17 @@ impl Cluster {
             return false;
         };
         self.coverage.events += 1;
-        self.watch_progress();
         self.take(event);
         true
     }
 
+    /// One more ring is called at its deadline.
     fn watch_progress(&mut self) {
         let now = self.now();
         if self.at_once.0 == now {
             self.at_once.1 += 1;
-            if self.at_once.1 == EVENTS_AT_ONCE_MAX {
-                let what = format!("{EVENTS_AT_ONCE_MAX} events at {now}");
+            if self.at_once.1 == DEADLINES_AT_ONCE_MAX {
+                let what = format!("{DEADLINES_AT_ONCE_MAX} deadlines at {now}");
                 self.violated(Violation::new("progress", what));
             }
         } else {
