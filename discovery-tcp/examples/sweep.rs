@@ -10,11 +10,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use discovery_tcp::sim::{self, Coverage, Report, Swarm};
+use discovery_tcp::sim::{self, Bug, Coverage, Report, Swarm};
 
 /// What is asked for on the command line.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ struct Options {
     traces: PathBuf,
     /// Goes on after a broken promise, and tells them all in the end.
     keep_going: bool,
+    /// Tells for each planted mistake which seed catches it first.
+    bugs: bool,
 }
 
 /// What all threads share.
@@ -55,6 +57,9 @@ fn main() -> ExitCode {
     if let Some(seed) = options.replay {
         return replay(seed, &options);
     }
+    if options.bugs {
+        return catch_all(&options);
+    }
     let sweep = Sweep {
         next: AtomicU64::new(options.from),
         is_over: AtomicBool::new(false),
@@ -80,11 +85,13 @@ fn options() -> Result<Options, String> {
         replay: None,
         traces: PathBuf::from("target/sim"),
         keep_going: false,
+        bugs: false,
     };
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
-        if word == "--keep-going" {
-            options.keep_going = true;
+        if word == "--keep-going" || word == "--bugs" {
+            options.keep_going |= word == "--keep-going";
+            options.bugs |= word == "--bugs";
             continue;
         }
         let value = words
@@ -187,6 +194,33 @@ impl Sweep {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Plants every mistake, one after the other, and looks for the first seed that catches it.
+fn catch_all(options: &Options) -> ExitCode {
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    println!("{bug:?}: {}", catch(*bug, options));
+                }
+            });
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+fn catch(bug: Bug, options: &Options) -> String {
+    let seeds = options.from..options.from.saturating_add(options.seeds);
+    for seed in seeds {
+        let report = sim::run_with(seed, false, Some(bug));
+        if let Some(violation) = report.violation {
+            return format!("seed {seed}: {violation}");
+        }
+    }
+    format!("not caught by {} seeds", options.seeds)
 }
 
 /// Runs one seed again with its trace, shows the end of it and saves all of it.

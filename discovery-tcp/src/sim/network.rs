@@ -186,13 +186,16 @@ impl Network {
         !self.ways.is_empty()
     }
 
-    /// Whether some open side believes in a connection that carries nothing any more.
-    pub(crate) fn has_dead_lanes(&self) -> bool {
-        self.live.iter().any(|id| {
-            let ends = &self.connections[id.0 as usize].ends;
-            let is_dead = |end: &End| end.state == EndState::Open && end.lane.lost_after.is_some();
-            ends.iter().any(is_dead)
-        })
+    /// Whether some way takes longer than it should, or some open side believes in a connection
+    /// that carries nothing any more.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        !self.detours.is_empty()
+            || self.live.iter().any(|id| {
+                let ends = &self.connections[id.0 as usize].ends;
+                let is_dead =
+                    |end: &End| end.state == EndState::Open && end.lane.lost_after.is_some();
+                ends.iter().any(is_dead)
+            })
     }
 
     /// Sets what one direction does; `None` opens it.

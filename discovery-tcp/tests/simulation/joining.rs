@@ -8,9 +8,14 @@ use crate::stage::{
     MS, SECOND, is_between, lose, members, pod, sound, told_since, versions_since, wait, wait_for,
 };
 
-/// Twenty join three confirmed members, and each dies as soon as it is a member. D9.
+/// Twenty join three confirmed members, and each dies as soon as it is a member, before it has
+/// acknowledged anything. D9.
 pub(crate) fn joiners_that_die_at_once(bug: Option<Bug>) -> Cluster {
     let mut cluster = members(bug, 3);
+    let old = ["p-0.1", "p-1.1", "p-2.1"];
+    lose(&mut cluster, move |passing, message| {
+        !old.contains(&passing.from.label()) && matches!(message, Message::Accepted(_))
+    });
     for number in 3..23 {
         cluster.start(&pod(number));
     }
@@ -101,9 +106,12 @@ fn a_joiner_that_future_observers_cannot_dial_is_not_admitted() {
 
 #[test]
 fn a_restarted_member_is_replaced_in_one_change() {
-    // JOIN-3 (D12): its successor is there before anybody could remove it.
+    // JOIN-3 (D12): its successor is there before anybody has removed it.
     let mut cluster = members(None, 5);
     let before = cluster.now();
+    lose(&mut cluster, |_, message| {
+        matches!(message, Message::Alert(_))
+    });
     cluster.crash("p-4");
     cluster.start_container("p-4");
 

@@ -31,10 +31,13 @@ fn the_last_member_admits_whoever_knocks_before_it_goes() {
     // LEAVE-2, LEAVE-3, LEAVE-4 (W6): a rollout of one replica keeps its cluster.
     let mut cluster = members(None, 1);
     let epoch = cluster.topology_of("p-0").map(|it| it.epoch());
-    cluster.start("q");
-    cluster.run_until(SECOND, |it| it.process_of("q").is_some());
+    // q knocks, and is not admitted because no slice names it yet.
+    cluster.make_by_hand("q");
+    cluster.start_container("q");
+    cluster.run_for(SECOND);
     cluster.unwant("p-0");
     cluster.delete("p-0");
+    cluster.list("q");
 
     wait_for(&mut cluster, &["q"]);
 

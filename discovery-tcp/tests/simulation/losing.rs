@@ -150,6 +150,8 @@ fn a_quorum_is_never_dissolved_by_meeting_another_cluster() {
     wait(&mut cluster, "four go on", |it| {
         it.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"])
     });
+    let is_without = |it: &Cluster| it.standing_of("p-0").starts_with("without quorum");
+    wait(&mut cluster, "p-0 knows that it is cut off", is_without);
     let since = cluster.now();
     cluster.force_recovery("p-0");
     wait(&mut cluster, "one stands alone", |it| {

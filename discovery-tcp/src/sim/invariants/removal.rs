@@ -63,7 +63,7 @@ impl Removal {
                     .iter()
                     .all(|other| view.network.passage(process.pod, other.pod).is_none())
         });
-        let is_calm = is_calm && !view.network.has_dead_lanes();
+        let is_calm = is_calm && !view.network.is_disturbed();
         if gone.is_empty() || here.len() * 2 <= voters || !is_calm {
             return Ok(());
         }
