@@ -8,6 +8,7 @@
 //! | `planted` | mistakes that some schedule or seed must catch |
 //! | `sweep` | seeds; thousands of them run by `cargo xtask sim` |
 
+mod conformance;
 mod deciding;
 mod forming;
 mod joining;

@@ -90,6 +90,36 @@ impl Cluster {
         id
     }
 
+    /// Makes a pod whose ring draws the same node id as the one that runs in another.
+    pub fn start_twin(&mut self, pod: &str, of: &str) -> Option<PodId> {
+        let seed = *self.last_seeds.get(&self.pod_of(of)?)?;
+        let id = self.start(pod);
+        self.ring_seeds.insert(id, seed);
+        Some(id)
+    }
+
+    /// Makes a pod whose ring says that it listens elsewhere.
+    pub fn start_advertising(&mut self, pod: &str, address: std::net::SocketAddr) -> PodId {
+        let id = self.start(pod);
+        self.advertised.insert(id, address);
+        id
+    }
+
+    /// Bytes that are no message reach the ring in one pod from that in another.
+    pub fn garble(&mut self, from: &str, to: &str) {
+        let (Some(from), Some(to)) = (self.process_of(from), self.process_of(to)) else {
+            return;
+        };
+        let links = &self.processes[to.0 as usize].links;
+        let garbled = links
+            .iter()
+            .find(|(_, (connection, side))| self.network.other_end(*connection, *side).0 == from);
+        if let Some((link, _)) = garbled {
+            let link = *link;
+            self.tell(to, Input::Undecodable { link });
+        }
+    }
+
     /// Shows a pod in the slices now.
     pub fn list(&mut self, pod: &str) {
         if let Some(id) = self.pod_of(pod) {

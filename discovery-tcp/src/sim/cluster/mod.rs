@@ -100,6 +100,11 @@ pub struct Cluster {
     platform: Platform,
     processes: Vec<Process>,
     contents: BTreeMap<PodId, Contents>,
+    /// What rings draw their node ids from; a twin is given another's.
+    ring_seeds: BTreeMap<PodId, [u8; 32]>,
+    last_seeds: BTreeMap<PodId, [u8; 32]>,
+    /// What rings say of where they listen, where that is not so.
+    advertised: BTreeMap<PodId, std::net::SocketAddr>,
     chance: Chance,
     config: RingConfig,
     bug: Option<Bug>,
@@ -143,6 +148,9 @@ impl Cluster {
             platform,
             processes: Vec::new(),
             contents: BTreeMap::new(),
+            ring_seeds: BTreeMap::new(),
+            last_seeds: BTreeMap::new(),
+            advertised: BTreeMap::new(),
             chance,
             config: world.config,
             bug: world.bug,

@@ -103,7 +103,8 @@ impl Cluster {
         let wall = self.platform.wall(id, self.now());
         let pod = self.platform.pod(id);
         let name = pod.reference.name.clone();
-        let node = NodeInfo::new(NodeId::from_u128(0), name, [pod.address], wall)
+        let address = self.advertised.get(&id).copied().unwrap_or(pod.address);
+        let node = NodeInfo::new(NodeId::from_u128(0), name, [address], wall)
             .expect("a pod's address is one that can be dialled");
         let authoritative = self.platform.climate.authoritative;
         let node = if authoritative {
@@ -111,10 +112,14 @@ impl Cluster {
         } else {
             node
         };
+        let drawn = self.chance.seed();
+        let seed = self.ring_seeds.get(&id).copied().unwrap_or(drawn);
+        self.ring_seeds.remove(&id);
+        self.last_seeds.insert(id, seed);
         let start = Start {
             node,
             wall,
-            seed: self.chance.seed(),
+            seed,
             authoritative,
         };
         let mut ring = Ring::new(config, start);
