@@ -206,19 +206,21 @@ impl Sweep {
 
 /// Plants every mistake, one after the other, and looks for the first seed that catches it.
 fn catch_all(options: &Options) -> ExitCode {
+    let is_asked = |bug: &Bug| {
+        let name = format!("{bug:?}");
+        options.bug.as_ref().is_none_or(|it| *it == name)
+    };
+    let bugs: Vec<Bug> = Bug::ALL.into_iter().filter(is_asked).collect();
     let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            println!("{bug:?}: {}", catch(*bug, options));
+        }
+    };
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let name = format!("{bug:?}");
-                    if options.bug.as_ref().is_some_and(|it| *it != name) {
-                        continue;
-                    }
-                    println!("{bug:?}: {}", catch(*bug, options));
-                }
-            });
+            scope.spawn(work);
         }
     });
     ExitCode::SUCCESS

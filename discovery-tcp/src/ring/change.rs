@@ -30,14 +30,15 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let barred = m.change_is_undecided() && !self.fx.bug(Bug::ProposesBehindChange);
+        let undecided = m.change_is_undecided();
+        let barred = undecided && !self.fx.bug(Bug::ProposesBehindChange);
         let Some(lead) = &m.lead else {
             return;
         };
         if barred || lead.recovery.is_some() {
             return;
         }
-        if let Some(change) = self.next_change() {
+        if !undecided && let Some(change) = self.next_change() {
             self.propose(vec![Arc::new(Decision::Change(change))]);
             return;
         }

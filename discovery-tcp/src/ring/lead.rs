@@ -292,8 +292,11 @@ impl Ring {
             step_down(m);
             return;
         }
+        let by_number = self.fx.bug(Bug::CountsByNumber);
         for (place, position, tick) in news {
-            lead.note(*place, (*position).min(end), *tick);
+            let again = by_number && lead.accepted[*place].0 >= *position;
+            let place = (*place + usize::from(again)) % lead.accepted.len();
+            lead.note(place, (*position).min(end), *tick);
         }
         confirm(m, news);
         let position = m.counted(&self.fx);

@@ -227,7 +227,13 @@ impl Ring {
             self.fx.observe(|| Observation::Promised { term });
             step_down(m);
             m.takeover.promised_at = Some(now);
-            let tail = m.log.tail_after(ask.decided);
+            let mut tail = m.log.tail_after(ask.decided);
+            let own = m.topology().members()[m.place].order;
+            if self.fx.bug(Bug::OwnAcceptanceMissing)
+                && tail.term.is_some_and(|term| term.order == own)
+            {
+                (tail.term, tail.entries) = (None, Vec::new());
+            }
             self.fx.send(
                 link,
                 Message::Promise(Promise {

@@ -22,9 +22,10 @@ fn is_proposal(message: &Message) -> bool {
     matches!(message, Message::Propose(it) if !it.entries.is_empty())
 }
 
+// Clauses: TAKE-5, TAKE-6
 #[test]
 fn a_takeover_starts_over_after_a_reproposed_change() {
-    // TAKE-6 (B2): p-0's change reaches two of five, then p-0 dies.
+    // B2: p-0's change reaches two of five, then p-0 dies.
     let mut cluster = members(None, 5);
     lose(&mut cluster, |passing, message| {
         let reaches = is_between(passing, "p-0", "p-1") || is_between(passing, "p-0", "p-2");
@@ -38,9 +39,10 @@ fn a_takeover_starts_over_after_a_reproposed_change() {
     wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-4", "p-5"]);
 }
 
+// Clauses: DECIDE-1, TAKE-6
 #[test]
 fn a_coordinator_that_installs_anothers_change_stops() {
-    // DECIDE-1, TAKE-6 (A2): p-0 is cut off, the others go on; p-0 comes back.
+    // A2: p-0 is cut off, the others go on; p-0 comes back.
     let mut cluster = members(None, 5);
     cluster.isolate("p-0");
     wait(&mut cluster, "four go on", |it| {
@@ -49,12 +51,18 @@ fn a_coordinator_that_installs_anothers_change_stops() {
     cluster.publish("p-0", b"into the void");
     cluster.open_all_ways();
     wait(&mut cluster, "five again", |it| it.agreed().is_some());
-    assert_eq!(cluster.ring_of("p-0").and_then(|it| it.coordinates()), None);
+    assert_eq!(
+        cluster
+            .ring_of("p-0")
+            .and_then(discovery_tcp::ring::Ring::coordinates),
+        None
+    );
 }
 
+// Clauses: DECIDE-7
 #[test]
 fn installing_a_topology_raises_the_promise() {
-    // DECIDE-7 (D1): whoever joins has promised at least the term that admitted it.
+    // D1: whoever joins has promised at least the term that admitted it.
     let mut cluster = members(None, 3);
     cluster.crash("p-0");
     wait_for(&mut cluster, &["p-1", "p-2"]);
@@ -64,17 +72,22 @@ fn installing_a_topology_raises_the_promise() {
         it.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"])
     });
 
-    let leads = cluster.ring_of("p-1").and_then(|it| it.coordinates());
-    let promised = cluster.ring_of("p-4").and_then(|it| it.promised());
+    let leads = cluster
+        .ring_of("p-1")
+        .and_then(discovery_tcp::ring::Ring::coordinates);
+    let promised = cluster
+        .ring_of("p-4")
+        .and_then(discovery_tcp::ring::Ring::promised);
     assert!(
         leads.is_some() && promised >= leads,
         "{promised:?} below {leads:?}"
     );
 }
 
+// Clauses: DECIDE-1
 #[test]
 fn no_two_members_hold_one_term() {
-    // DECIDE-1 (D3): the tick stops and everybody stands at once; see also the checkers of P3.
+    // D3: the tick stops and everybody stands at once; see also the checkers of P3.
     let mut cluster = members(None, 5);
     for _ in 0..5 {
         cluster.isolate("p-0");
@@ -85,9 +98,10 @@ fn no_two_members_hold_one_term() {
     sound(&cluster);
 }
 
+// Clauses: DECIDE-4, DECIDE-10
 #[test]
 fn nothing_is_proposed_behind_an_undecided_change() {
-    // DECIDE-2, DECIDE-4 (D4): acceptances of a change are late; what is published waits.
+    // D4: acceptances of a change are late; what is published waits.
     let mut cluster = members(None, 5);
     cluster.intercept(|passing| {
         if matches!(passing.message, Message::Accepted(_)) {
@@ -106,9 +120,10 @@ fn nothing_is_proposed_behind_an_undecided_change() {
 }
 
 /// C decides 4 and 5 with A and B, takes a new term, and A and B are behind its start. C1.
+// Clauses: DECIDE-2
 #[test]
 fn an_acceptor_behind_the_start_of_a_term_keeps_its_tail() {
-    // DECIDE-2 (C1).
+    // C1.
     let mut cluster = members(None, 5);
     // Watermarks of p-0 are lost: p-1 and p-2 hold what was decided and do not know it.
     cluster.partition(&[&["p-3", "p-4"], &["p-0", "p-1", "p-2"]]);
@@ -135,9 +150,10 @@ fn an_acceptor_behind_the_start_of_a_term_keeps_its_tail() {
     }
 }
 
+// Clauses: PUB-1, PUB-3
 #[test]
 fn a_message_in_the_tail_is_not_taken_again() {
-    // PUB-3, PUB-4 (C10): accepted, not decided when p-0 dies; its publisher sends it again.
+    // C10: accepted, not decided when p-0 dies; its publisher sends it again.
     let mut cluster = members(None, 5);
     lose(&mut cluster, |passing, message| {
         passing.to.label().starts_with("p-0.") && matches!(message, Message::Accepted(_))
@@ -160,7 +176,7 @@ fn a_message_in_the_tail_is_not_taken_again() {
 
 #[test]
 fn published_messages_have_one_order_everywhere() {
-    // PUB-1: five publishers at once.
+    // five publishers at once.
     let mut cluster = members(None, 5);
     for number in 0_u64..40 {
         let pod = format!("p-{}", number % 5);
@@ -195,8 +211,8 @@ pub(crate) fn takeovers_under_load(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: DECIDE-2, TAKE-5, PUB-3
 #[test]
 fn takeovers_lose_and_repeat_nothing() {
-    // TAKE, DECIDE-2, PUB-3.
     sound(&takeovers_under_load(None));
 }

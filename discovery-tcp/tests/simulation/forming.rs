@@ -14,9 +14,10 @@ fn founds_nothing(cluster: &mut Cluster, pod: &str, span: Duration) {
     assert_eq!(cluster.standing_of(pod), "newcomer", "{pod}");
 }
 
+// Clauses: FORM-4, FORM-5, FORM-6
 #[test]
 fn a_candidate_that_steps_back_leaves_nobody_waiting() {
-    // FORM-4, FORM-5 (F1): three pods that appear one after the other while they look around.
+    // F1: three pods that appear one after the other while they look around.
     for seed in 0..40 {
         let mut world = World::of_seed(seed);
         world.climate.listing_lag = (MS, 300 * MS);
@@ -63,9 +64,10 @@ pub(crate) fn a_granter_keeps_its_own_census(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: FORM-4
 #[test]
 fn granting_voids_ones_own_census() {
-    // FORM-4 (F2).
+    // F2.
     let cluster = a_granter_keeps_its_own_census(None);
     sound(&cluster);
     assert_eq!(cluster.clusters(), 1);
@@ -105,9 +107,10 @@ pub(crate) fn a_successor_grants(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: FORM-3, FORM-5
 #[test]
 fn a_grant_counts_only_from_the_node_id_contacted_before_the_listing() {
-    // FORM-3, FORM-5 (F3).
+    // F3.
     sound(&a_successor_grants(None));
 }
 
@@ -126,9 +129,10 @@ pub(crate) fn an_unlisted_newcomer_joins(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: JOIN-2
 #[test]
 fn nobody_is_admitted_before_it_was_listed() {
-    // JOIN-2 (F4).
+    // F4.
     let mut cluster = members(None, 1);
     cluster.make_by_hand("m");
     cluster.start_container("m");
@@ -161,9 +165,10 @@ pub(crate) fn a_stale_entry_names_my_address(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: FORM-3, LINK-3
 #[test]
 fn a_stale_entry_with_the_own_address_is_another_process() {
-    // FORM-3, LINK-3 (F6).
+    // F6.
     let mut cluster = a_stale_entry_names_my_address(None);
     sound(&cluster);
     assert_eq!(cluster.standing_of("a"), "newcomer");
@@ -190,9 +195,10 @@ pub(crate) fn a_policy_refuses_everywhere(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: FORM-6, FORM-7
 #[test]
 fn who_runs_and_is_refused_on_the_way_is_waited_for() {
-    // FORM-7 (F8).
+    // F8.
     let mut cluster = a_policy_refuses_everywhere(None);
     sound(&cluster);
     assert_eq!(cluster.clusters(), 0);
@@ -200,9 +206,10 @@ fn who_runs_and_is_refused_on_the_way_is_waited_for() {
     wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
 }
 
+// Clauses: FORM-2
 #[test]
 fn a_candidate_without_success_counts_itself_last() {
-    // FORM-2 (F9): the first to start cannot reach the last; the second can reach all.
+    // F9: the first to start cannot reach the last; the second can reach all.
     let mut cluster = Cluster::new(world(None));
     for pod in ["z", "y", "x"] {
         cluster.start(pod);
@@ -217,9 +224,10 @@ fn a_candidate_without_success_counts_itself_last() {
     wait(&mut cluster, "a founder", |it| it.clusters() == 1);
 }
 
+// Clauses: FORM-2
 #[test]
 fn a_crash_looping_newcomer_ranks_last() {
-    // FORM-2 (F10): it starts again and again, and the others found all the same.
+    // F10: it starts again and again, and the others found all the same.
     let mut cluster = Cluster::new(world(None));
     cluster.restart_containers(true, (300 * MS, 500 * MS));
     for pod in ["p-0", "p-1", "p-2", "x"] {
@@ -234,9 +242,10 @@ fn a_crash_looping_newcomer_ranks_last() {
     assert_eq!(cluster.clusters(), 1);
 }
 
+// Clauses: FORM-5, JOIN-7
 #[test]
 fn a_founder_founds_alone_and_admits_the_others_in_changes() {
-    // FORM-5, JOIN-7 (F11).
+    // F11.
     let mut cluster = Cluster::new(world(None));
     for pod in ["p-0", "p-1", "p-2"] {
         cluster.start(pod);
@@ -251,9 +260,10 @@ fn a_founder_founds_alone_and_admits_the_others_in_changes() {
     assert_eq!((first.len(), first.version().get()), (1, 1));
 }
 
+// Clauses: FORM-3, FORM-13
 #[test]
 fn a_finder_without_authority_feeds_no_census() {
-    // FORM-3, FORM-13 (F13).
+    // F13.
     let mut own = world(None);
     own.climate.authoritative = false;
     let mut cluster = Cluster::new(own);
@@ -261,9 +271,10 @@ fn a_finder_without_authority_feeds_no_census() {
     founds_nothing(&mut cluster, "p-0", 60 * SECOND);
 }
 
+// Clauses: FORM-1, FORM-2
 #[test]
 fn only_the_best_ranked_newcomer_lists() {
-    // FORM-2, MEET-1 (F14): twenty at once; the store is listed by few of them.
+    // F14: twenty at once; the store is listed by few of them.
     let mut cluster = Cluster::new(world(None));
     for number in 0..20 {
         cluster.start(&format!("p-{number}"));
@@ -274,9 +285,10 @@ fn only_the_best_ranked_newcomer_lists() {
     assert!(listings <= 50, "{listings} listings");
 }
 
+// Clauses: JOIN-1, LINK-2
 #[test]
 fn a_refused_newcomer_knocks_again() {
-    // JOIN-1, LINK-2 (F15): its settings differ, until the old pods are gone.
+    // F15: its settings differ, until the old pods are gone.
     let mut cluster = members(None, 1);
     let mut config = cluster.config().clone();
     config.settings = 7;
@@ -304,9 +316,20 @@ pub(crate) fn a_quiet_store(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: FORM-9
+#[test]
+fn a_successor_does_not_found_by_the_version_that_its_predecessor_founded_by() {
+    let mut cluster = a_quiet_store(None);
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 0);
+    cluster.write();
+    wait_for(&mut cluster, &["p-0"]);
+}
+
+// Clauses: FORM-9
 #[test]
 fn a_listing_at_the_first_resource_version_founds_nothing() {
-    // FORM-9 (F16).
+    // F16.
     let mut own = world(None);
     own.climate.write_interval = 3_600 * SECOND;
     own.climate.start_lag = (SECOND, SECOND);
@@ -319,11 +342,14 @@ fn a_listing_at_the_first_resource_version_founds_nothing() {
     wait_for(&mut cluster, &["p-0"]);
 }
 
+// Clauses: FORM-9, FORM-12
 #[test]
 fn the_fencing_token_rises_across_a_restart_of_everything() {
-    // FORM-9, FORM-12, RECOVER-5 (F20).
+    // F20.
     let mut cluster = members(None, 3);
-    let before = cluster.topology_of("p-0").map(|it| it.fencing_token());
+    let before = cluster
+        .topology_of("p-0")
+        .map(discovery_core::Topology::fencing_token);
     for pod in ["p-0", "p-1", "p-2"] {
         cluster.crash(pod);
         cluster.start_container(pod);
@@ -331,13 +357,16 @@ fn the_fencing_token_rises_across_a_restart_of_everything() {
 
     wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
 
-    let after = cluster.topology_of("p-0").map(|it| it.fencing_token());
+    let after = cluster
+        .topology_of("p-0")
+        .map(discovery_core::Topology::fencing_token);
     assert!(after > before, "{after:?} after {before:?}");
 }
 
+// Clauses: FORM-7, FORM-8
 #[test]
 fn an_exemption_asks_for_a_second_listing() {
-    // FORM-8 (C4): B's status is behind what B does.
+    // C4: B's status is behind what B does.
     let mut own = world(None);
     own.climate.status_lag = 2 * SECOND;
     let mut cluster = Cluster::new(own);
@@ -362,9 +391,10 @@ fn an_exemption_asks_for_a_second_listing() {
     sound(&cluster);
 }
 
+// Clauses: FORM-2
 #[test]
 fn a_better_candidate_that_does_not_ask_counts_last() {
-    // FORM-2 (B6): each of two is thought the better by the other, which hears nothing of it.
+    // B6: each of two is thought the better by the other, which hears nothing of it.
     let mut cluster = Cluster::new(world(None));
     lose(&mut cluster, |_, message| {
         matches!(message, Message::Rumour(_))
@@ -375,9 +405,9 @@ fn a_better_candidate_that_does_not_ask_counts_last() {
     wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
 }
 
+// Clauses: FORM-3, FORM-13
 #[test]
 fn nobody_founds_while_the_store_cannot_be_listed() {
-    // FORM-13.
     let mut cluster = Cluster::new(world(None));
     cluster.api(ApiFaults {
         listing_fails_percent: 100,
@@ -390,7 +420,7 @@ fn nobody_founds_while_the_store_cannot_be_listed() {
 
     wait_for(&mut cluster, &["p-0"]);
     assert_eq!(
-        cluster.ring_of("p-0").map(|it| it.phase()),
+        cluster.ring_of("p-0").map(discovery_tcp::ring::Ring::phase),
         Some(PhaseKind::Member)
     );
 }

@@ -32,17 +32,19 @@ pub(crate) fn joiners_that_die_at_once(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: JOIN-5, JOIN-7
 #[test]
 fn a_batch_of_joiners_cannot_outvote_the_confirmed() {
-    // JOIN-5, JOIN-7 (D9).
+    // D9.
     let mut cluster = joiners_that_die_at_once(None);
     sound(&cluster);
     wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
 }
 
+// Clauses: JOIN-7
 #[test]
 fn admissions_double() {
-    // JOIN-7: 1, 2, 3, 5, 9, 17.
+    // 1, 2, 3, 5, 9, 17.
     let mut cluster = members(None, 1);
     let before = cluster.now();
     for number in 1..17 {
@@ -63,9 +65,10 @@ fn admissions_double() {
     }
 }
 
+// Clauses: JOIN-10
 #[test]
 fn a_joiner_learns_of_its_admission_from_anybody() {
-    // JOIN-10 (D10): the coordinator's word to p-3 is lost, and then the coordinator.
+    // D10: the coordinator's word to p-3 is lost, and then the coordinator.
     let mut cluster = members(None, 3);
     lose(&mut cluster, |passing, message| {
         is_between(passing, "p-0", "p-3")
@@ -85,9 +88,10 @@ fn a_joiner_learns_of_its_admission_from_anybody() {
     wait_for(&mut cluster, &["p-1", "p-2", "p-3"]);
 }
 
+// Clauses: JOIN-4
 #[test]
 fn a_joiner_that_future_observers_cannot_dial_is_not_admitted() {
-    // JOIN-4, JOIN-11 (D11): the coordinator alone reaches it.
+    // D11: the coordinator alone reaches it.
     let mut cluster = members(None, 5);
     cluster.start("p-5");
     for number in 1..5 {
@@ -104,9 +108,10 @@ fn a_joiner_that_future_observers_cannot_dial_is_not_admitted() {
     });
 }
 
+// Clauses: JOIN-3
 #[test]
 fn a_restarted_member_is_replaced_in_one_change() {
-    // JOIN-3 (D12): its successor is there before anybody has removed it.
+    // D12: its successor is there before anybody has removed it.
     let mut cluster = members(None, 5);
     let before = cluster.now();
     lose(&mut cluster, |_, message| {
@@ -122,9 +127,10 @@ fn a_restarted_member_is_replaced_in_one_change() {
     assert_eq!(versions_since(&cluster, "p-0", before), 1);
 }
 
+// Clauses: JOIN-8, CUT-9
 #[test]
 fn a_member_that_never_confirms_is_removed() {
-    // JOIN-8 (B4): p-3 shows life and never acknowledges anything after its snapshot.
+    // B4: p-3 shows life and never acknowledges anything after its snapshot.
     let mut cluster = members(None, 3);
     lose(&mut cluster, |passing, message| {
         passing.from.label().starts_with("p-3.") && matches!(message, Message::Accepted(_))
@@ -156,17 +162,19 @@ pub(crate) fn a_removed_id_asks_again(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: JOIN-6, ANSWER-5
 #[test]
 fn a_node_id_that_was_removed_is_never_admitted_again() {
-    // JOIN-6 (C9).
+    // C9.
     let mut cluster = a_removed_id_asks_again(None);
     sound(&cluster);
     wait_for(&mut cluster, &["p-0", "p-1", "p-2", "p-3"]);
 }
 
+// Clauses: PUB-4, SNAP-1, SNAP-2
 #[test]
 fn a_joiner_skips_what_was_delivered_before_it() {
-    // PUB-4, SNAP-1, SNAP-2 (P6).
+    // P6.
     let mut cluster = members(None, 3);
     for number in 0_u64..20 {
         cluster.publish("p-1", &number.to_be_bytes());

@@ -5,9 +5,10 @@ use discovery_tcp::sim::Cluster;
 
 use crate::stage::{MS, SECOND, failed_since, is_between, lose, members, sound, wait, wait_for};
 
+// Clauses: DECIDE-5, LEAVE-3
 #[test]
 fn the_one_who_stays_knows_of_the_leave_by_its_own_acceptance() {
-    // DECIDE-5, LEAVE-3 (B5): what p-0 says after its proposal is lost.
+    // B5: what p-0 says after its proposal is lost.
     let mut cluster = members(None, 2);
     let before = cluster.now();
     lose(&mut cluster, |passing, message| {
@@ -26,11 +27,14 @@ fn the_one_who_stays_knows_of_the_leave_by_its_own_acceptance() {
     assert_eq!(failed_since(&cluster, "p-1", before), Vec::<String>::new());
 }
 
+// Clauses: LEAVE-2, LEAVE-4
 #[test]
 fn the_last_member_admits_whoever_knocks_before_it_goes() {
-    // LEAVE-2, LEAVE-3, LEAVE-4 (W6): a rollout of one replica keeps its cluster.
+    // W6: a rollout of one replica keeps its cluster.
     let mut cluster = members(None, 1);
-    let epoch = cluster.topology_of("p-0").map(|it| it.epoch());
+    let epoch = cluster
+        .topology_of("p-0")
+        .map(discovery_core::Topology::epoch);
     // q knocks, and is not admitted because no slice names it yet.
     cluster.make_by_hand("q");
     cluster.start_container("q");
@@ -41,12 +45,18 @@ fn the_last_member_admits_whoever_knocks_before_it_goes() {
 
     wait_for(&mut cluster, &["q"]);
 
-    assert_eq!(cluster.topology_of("q").map(|it| it.epoch()), epoch);
+    assert_eq!(
+        cluster
+            .topology_of("q")
+            .map(discovery_core::Topology::epoch),
+        epoch
+    );
 }
 
+// Clauses: LEAVE-1, LEAVE-3, LEAVE-5
 #[test]
 fn a_coordinator_that_leaves_is_suspected_by_nobody() {
-    // LEAVE-3 (A6).
+    // A6.
     let mut cluster = members(None, 5);
     let before = cluster.now();
     cluster.leave("p-0");
@@ -62,9 +72,9 @@ fn roll(cluster: &mut Cluster, pods: &[&str]) {
     }
 }
 
+// Clauses: LEAVE-1, LEAVE-5
 #[test]
 fn a_rolling_restart_suspects_nobody_and_takes_two_versions_a_pod() {
-    // LEAVE-1.
     let pods = ["p-2", "p-1", "p-0"];
     let mut cluster = members(None, 3);
     let version = |it: &Cluster| it.agreed().map(|it| it.version().get()).unwrap_or_default();

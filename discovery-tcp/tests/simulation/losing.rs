@@ -29,21 +29,14 @@ pub(crate) fn two_survivors_of_two_topologies(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
-#[test]
-fn a_survivor_of_an_older_topology_gives_way_to_a_newer_one() {
-    // RECOVER-1, RECOVER-2, RECOVER-4 (R1).
-    let mut cluster = two_survivors_of_two_topologies(None);
-    sound(&cluster);
-    wait(&mut cluster, "one cluster of both", |it| {
-        it.agreed().is_some()
-    });
-}
-
+// Clauses: RECOVER-1, RECOVER-3
 #[test]
 fn two_members_survive_a_restart_in_place() {
-    // RECOVER-3 (R2).
+    // R2.
     let mut cluster = members(None, 2);
-    let cluster_id = cluster.topology_of("p-0").map(|it| it.cluster_id());
+    let cluster_id = cluster
+        .topology_of("p-0")
+        .map(discovery_core::Topology::cluster_id);
     cluster.crash("p-1");
     cluster.run_for(SECOND);
     cluster.start_container("p-1");
@@ -51,26 +44,33 @@ fn two_members_survive_a_restart_in_place() {
     wait_for(&mut cluster, &["p-0", "p-1"]);
 
     assert_eq!(
-        cluster.topology_of("p-1").map(|it| it.cluster_id()),
+        cluster
+            .topology_of("p-1")
+            .map(discovery_core::Topology::cluster_id),
         cluster_id
     );
 }
 
+// Clauses: RECOVER-3, RECOVER-4
 #[test]
 fn a_pod_object_that_is_gone_proves_a_death() {
-    // RECOVER-3 (R3).
+    // R3.
     let mut cluster = members(None, 2);
     cluster.unwant("p-1");
     cluster.force_delete("p-1");
     wait_for(&mut cluster, &["p-0"]);
 }
 
+// Clauses: STAND-1, STAND-2
 #[test]
 fn a_lost_quorum_changes_the_status_and_nothing_else() {
-    // STAND-1, STAND-2 (R4): all ways are cut for a minute.
+    // R4: all ways are cut for a minute.
     let pods = ["p-0", "p-1", "p-2", "p-3", "p-4"];
     let mut cluster = members(None, 5);
-    let before = (cluster.agreed().map(|it| it.id()), cluster.now());
+    let before = (
+        cluster.agreed().map(discovery_core::Topology::id),
+        cluster.now(),
+    );
     let ids: Vec<_> = pods.iter().map(|pod| cluster.node_of(pod)).collect();
     cluster.partition(&[&["p-0"], &["p-1"], &["p-2"], &["p-3"], &["p-4"]]);
     cluster.run_for(60 * SECOND);
@@ -85,7 +85,7 @@ fn a_lost_quorum_changes_the_status_and_nothing_else() {
     cluster.open_all_ways();
     wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
 
-    let cluster_id = cluster.agreed().map(|it| it.cluster_id());
+    let cluster_id = cluster.agreed().map(discovery_core::Topology::cluster_id);
     assert_eq!(cluster_id, before.0.map(|it| it.cluster_id));
     let kept = pods
         .iter()
@@ -94,9 +94,10 @@ fn a_lost_quorum_changes_the_status_and_nothing_else() {
     assert!(kept.count() >= 3, "most keep their node id");
 }
 
+// Clauses: DECIDE-5, RECOVER-6
 #[test]
 fn a_minority_never_decides_however_long_it_waits() {
-    // DECIDE-5, RECOVER-6 (R6).
+    // R6.
     let mut cluster = members(None, 5);
     cluster.partition(&[&["p-0", "p-1"], &["p-2", "p-3", "p-4"]]);
     let since = cluster.now();
@@ -126,26 +127,38 @@ pub(crate) fn recoveries_one_after_the_other(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: RECOVER-5, RECOVER-8
 #[test]
 fn two_recoveries_open_different_epochs() {
-    // RECOVER-5, RECOVER-8 (R7).
+    // R7.
     let mut cluster = members(None, 2);
-    let mut epochs = vec![cluster.topology_of("p-0").map(|it| it.epoch())];
+    let mut epochs = vec![
+        cluster
+            .topology_of("p-0")
+            .map(discovery_core::Topology::epoch),
+    ];
     for _ in 0..3 {
         cluster.crash("p-1");
         cluster.start_container("p-1");
         wait(&mut cluster, "one cluster", |it| it.agreed().is_some());
-        epochs.push(cluster.topology_of("p-0").map(|it| it.epoch()));
+        epochs.push(
+            cluster
+                .topology_of("p-0")
+                .map(discovery_core::Topology::epoch),
+        );
     }
     assert!(epochs.is_sorted_by(|a, b| a < b), "{epochs:?}");
     sound(&recoveries_one_after_the_other(None));
 }
 
+// Clauses: MEET-3, MEET-4, RECOVER-8
 #[test]
 fn a_quorum_is_never_dissolved_by_meeting_another_cluster() {
-    // MEET-3, MEET-4 (R8): an operator forces a minority into a cluster of its own.
+    // R8: an operator forces a minority into a cluster of its own.
     let mut cluster = members(None, 5);
-    let cluster_id = cluster.topology_of("p-2").map(|it| it.cluster_id());
+    let cluster_id = cluster
+        .topology_of("p-2")
+        .map(discovery_core::Topology::cluster_id);
     cluster.partition(&[&["p-0"], &["p-1", "p-2", "p-3", "p-4"]]);
     wait(&mut cluster, "four go on", |it| {
         it.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"])
@@ -164,7 +177,9 @@ fn a_quorum_is_never_dissolved_by_meeting_another_cluster() {
     sound(&cluster);
     assert!(cluster.are_one_cluster(&["p-1", "p-2", "p-3", "p-4"]));
     assert_eq!(
-        cluster.topology_of("p-2").map(|it| it.cluster_id()),
+        cluster
+            .topology_of("p-2")
+            .map(discovery_core::Topology::cluster_id),
         cluster_id
     );
     let met = told_since(&cluster, "p-1", since);
@@ -174,9 +189,10 @@ fn a_quorum_is_never_dissolved_by_meeting_another_cluster() {
     );
 }
 
+// Clauses: RECOVER-2
 #[test]
 fn who_hears_the_tick_answers_quorum_here() {
-    // RECOVER-2 (B3): a survivor that lacks some links disturbs nobody.
+    // B3: a survivor that lacks some links disturbs nobody.
     let mut cluster = members(None, 5);
     cluster.partition(&[&["p-4"], &["p-0", "p-1", "p-2"]]);
     let since = cluster.now();
@@ -209,9 +225,10 @@ pub(crate) fn the_dead_speak_late(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: ANSWER-3, ANSWER-4
 #[test]
 fn who_promised_takes_no_older_epoch_from_the_dead() {
-    // ANSWER-3 (A3).
+    // A3.
     sound(&the_dead_speak_late(None));
 }
 
@@ -244,9 +261,10 @@ pub(crate) fn a_leftover_survives_its_deciders(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: RECOVER-6
 #[test]
 fn a_recovery_decides_nothing_in_the_old_epoch() {
-    // RECOVER-6 (C5).
+    // C5.
     let cluster = a_leftover_survives_its_deciders(None);
     sound(&cluster);
     assert!(
@@ -264,9 +282,9 @@ pub(crate) fn the_silent_are_not_dead(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: RECOVER-3
 #[test]
 fn silence_proves_no_death() {
-    // RECOVER-3.
     let cluster = the_silent_are_not_dead(None);
     sound(&cluster);
     assert!(cluster.are_one_cluster(&["p-1", "p-2", "p-3"]));
@@ -285,17 +303,19 @@ pub(crate) fn another_pod_at_the_address(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: RECOVER-3
 #[test]
 fn another_pod_at_the_address_of_a_member_is_not_its_successor() {
-    // RECOVER-3 (R5).
+    // R5.
     let cluster = another_pod_at_the_address(None);
     sound(&cluster);
     assert!(cluster.standing_of("p-0").starts_with("without quorum"));
 }
 
+// Clauses: RECOVER-1, RECOVER-3
 #[test]
 fn without_proof_nothing_is_recovered() {
-    // RECOVER-3: `proof = off`.
+    // `proof = off`.
     let mut own = world(None);
     own.config.proof = ProofRule::Off;
     let mut cluster = members_of(own, 2);
@@ -306,9 +326,10 @@ fn without_proof_nothing_is_recovered() {
     assert!(cluster.standing_of("p-0").starts_with("without quorum"));
 }
 
+// Clauses: MEET-1, MEET-3
 #[test]
 fn two_clusters_of_one_name_report_each_other() {
-    // MEET-1 (P4).
+    // P4.
     let mut cluster = members(None, 2);
     cluster.partition(&[&["p-0"], &["p-1"]]);
     cluster.run_for(5 * SECOND);

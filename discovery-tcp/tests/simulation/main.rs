@@ -8,12 +8,15 @@
 //! | `planted` | mistakes that some schedule or seed must catch |
 //! | `sweep` | seeds; thousands of them run by `cargo xtask sim` |
 
+#![cfg(test)]
+
 mod conformance;
 mod deciding;
 mod forming;
 mod joining;
 mod leaving;
 mod losing;
+mod planted;
 mod stage;
 mod sweep;
 mod watching;

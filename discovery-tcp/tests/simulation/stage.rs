@@ -14,7 +14,7 @@ pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// Longest wait for something that must happen.
-pub(crate) const LONG: Duration = Duration::from_secs(120);
+pub(crate) const LONG: Duration = Duration::from_mins(2);
 
 /// A traced world in which this mistake, if any, is planted.
 pub(crate) fn world(bug: Option<Bug>) -> World {

@@ -22,6 +22,7 @@ fn a_few_seeds_keep_every_promise() {
     (5_000..5_040).for_each(holds);
 }
 
+// Clauses: TIME-3
 #[test]
 fn a_seed_gives_the_same_run_again() {
     let trace = || sim::run(3, true).trace.to_string();

@@ -12,9 +12,10 @@ use crate::stage::{
     wait_for, world,
 };
 
+// Clauses: CUT-7
 #[test]
 fn a_subject_back_within_the_second_redial_is_not_accused() {
-    // CUT-9 (W5): all links of a member break at once, and it answers the redial.
+    // W5: all links of a member break at once, and it answers the redial.
     let mut cluster = members(None, 5);
     let before = cluster.now();
     for other in ["p-0", "p-1", "p-2", "p-3"] {
@@ -26,9 +27,10 @@ fn a_subject_back_within_the_second_redial_is_not_accused() {
     assert_eq!(failed_since(&cluster, "p-0", before), Vec::<String>::new());
 }
 
+// Clauses: CUT-3
 #[test]
 fn a_member_that_most_observers_hear_is_not_removed() {
-    // CUT-2 (P8): one of four observers does not hear it, for as long as one likes.
+    // P8: one of four observers does not hear it, for as long as one likes.
     let mut cluster = members(None, 5);
     let before = cluster.now();
     cluster.partition(&[&["p-4"], &["p-3"]]);
@@ -36,14 +38,6 @@ fn a_member_that_most_observers_hear_is_not_removed() {
 
     sound(&cluster);
     assert_eq!(failed_since(&cluster, "p-0", before), Vec::<String>::new());
-}
-
-/// One observer accuses, again and again, with every heartbeat. CUT.
-pub(crate) fn one_observer_repeats_itself(bug: Option<Bug>) -> Cluster {
-    let mut cluster = members(bug, 5);
-    cluster.partition(&[&["p-4"], &["p-3"]]);
-    cluster.run_for(30 * SECOND);
-    cluster
 }
 
 /// D and E are dead, and one link between two of the living is flaky. W1.
@@ -60,9 +54,10 @@ pub(crate) fn a_flaky_link_beside_two_dead(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: CUT-3
 #[test]
 fn a_flaky_link_and_two_dead_remove_the_dead_alone() {
-    // CUT-2 (W1).
+    // W1.
     let mut cluster = a_flaky_link_beside_two_dead(None);
     sound(&cluster);
     wait(&mut cluster, "the dead are gone", |it| {
@@ -82,25 +77,19 @@ pub(crate) fn a_member_wakes_among_the_living(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
+// Clauses: CUT-6, TIME-2
 #[test]
 fn who_was_held_itself_accuses_nobody() {
-    // CUT (self-lag).
+    // self-lag.
     let cluster = a_member_wakes_among_the_living(None);
     sound(&cluster);
     assert_eq!(cluster.members_at("p-0").len(), 3);
 }
 
-/// A machine is lost without a word. P8(ii).
-pub(crate) fn a_machine_is_lost(bug: Option<Bug>) -> Cluster {
-    let mut cluster = members(bug, 5);
-    cluster.lose_machine("p-3");
-    cluster.run_for(30 * SECOND);
-    cluster
-}
-
+// Clauses: CUT-2, CUT-3, CUT-7
 #[test]
 fn a_silent_member_is_removed_within_three_limits() {
-    // CUT (P8 ii).
+    // P8 ii.
     let mut cluster = members(None, 5);
     cluster.lose_machine("p-3");
     let limit = cluster.config().silence_limit;
@@ -109,9 +98,10 @@ fn a_silent_member_is_removed_within_three_limits() {
     assert!(is_gone, "{:?}", cluster.standings());
 }
 
+// Clauses: TAKE-1, TAKE-9
 #[test]
 fn a_deaf_coordinator_is_replaced() {
-    // TAKE-1, TAKE-9 (D6): it sends heartbeats and hears nobody.
+    // D6: it sends heartbeats and hears nobody.
     let mut cluster = members(None, 5);
     for other in 1..5 {
         cluster.cut(&pod(other), "p-0");
@@ -119,9 +109,10 @@ fn a_deaf_coordinator_is_replaced() {
     wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-4"]);
 }
 
+// Clauses: TAKE-1, TAKE-9
 #[test]
 fn a_coordinator_without_a_majority_loses_its_tick() {
-    // TAKE-1, TAKE-9 (B1): twenty members; the coordinator is linked to its observers alone.
+    // B1: twenty members; the coordinator is linked to its observers alone.
     let cluster = &mut members_of(
         {
             let mut own = world(None);
@@ -140,19 +131,22 @@ fn a_coordinator_without_a_majority_loses_its_tick() {
             cluster.partition(&[&["p-0"], &[name.as_str()]]);
         }
     }
-    let before = cluster.topology_of("p-19").map(|it| it.id());
+    let before = cluster
+        .topology_of("p-19")
+        .map(discovery_core::Topology::id);
     cluster.publish("p-19", b"does it go on?");
     wait(cluster, "something is decided", |it| {
         let answered = it
             .told_at("p-19")
             .any(|told| matches!(&told.notice, Notice::Published { result: Ok(_), .. }));
-        answered || it.topology_of("p-19").map(|it| it.id()) != before
+        answered || it.topology_of("p-19").map(discovery_core::Topology::id) != before
     });
 }
 
+// Clauses: CUT-5
 #[test]
 fn alerts_go_to_the_eldest_that_the_sender_does_not_accuse() {
-    // CUT-7 (D7): the three eldest of twelve die at once.
+    // D7: the three eldest of twelve die at once.
     let mut cluster = members(None, 12);
     for dead in ["p-0", "p-1", "p-2"] {
         cluster.lose_machine(dead);
@@ -162,9 +156,10 @@ fn alerts_go_to_the_eldest_that_the_sender_does_not_accuse() {
     });
 }
 
+// Clauses: CUT-3, CUT-5
 #[test]
 fn an_accusation_that_is_not_repeated_expires() {
-    // CUT-2, CUT-7 (C17): the withdrawal is lost, and nothing is removed for it later.
+    // C17: the withdrawal is lost, and nothing is removed for it later.
     let mut cluster = members(None, 5);
     let before = cluster.now();
     cluster.partition(&[&["p-4"], &["p-3"]]);
@@ -182,9 +177,10 @@ fn an_accusation_that_is_not_repeated_expires() {
     assert_eq!(failed_since(&cluster, "p-0", before), Vec::<String>::new());
 }
 
+// Clauses: SPREAD-3, SPREAD-5
 #[test]
 fn members_below_a_stalled_node_are_served_directly() {
-    // SPREAD-3, SPREAD-5 (T2): an inner node of the tree is held; those below it hear in time.
+    // T2: an inner node of the tree is held; those below it hear in time.
     let mut own = world(None);
     own.config.fan_out = 2;
     own.config.settle = 50 * MS;
@@ -204,9 +200,10 @@ fn members_below_a_stalled_node_are_served_directly() {
     }
 }
 
+// Clauses: CUT-7
 #[test]
 fn a_killed_member_is_known_within_tens_of_milliseconds() {
-    // CUT: refused, once at once and once after the redial's pause.
+    // refused, once at once and once after the redial's pause.
     let mut cluster = members(None, 9);
     cluster.crash("p-8");
     let is_gone = cluster.run_until(60 * MS, |it| it.members_at("p-0").len() == 8);
@@ -214,9 +211,10 @@ fn a_killed_member_is_known_within_tens_of_milliseconds() {
     assert!(is_gone);
 }
 
+// Clauses: CUT-3, CUT-4, DECIDE-10
 #[test]
 fn many_that_die_at_once_go_in_few_versions() {
-    // CUT: the cut is taken whole.
+    // the cut is taken whole.
     let mut cluster = members(None, 20);
     let before = cluster.now();
     for number in 14..20 {
@@ -230,9 +228,10 @@ fn many_that_die_at_once_go_in_few_versions() {
     assert!(versions <= 3, "{versions} versions");
 }
 
+// Clauses: CUT-7, CUT-9
 #[test]
 fn a_restarted_process_is_known_as_replaced() {
-    // CUT: the address answers with another node id under the same pod uid.
+    // the address answers with another node id under the same pod uid.
     let mut cluster = members(None, 5);
     let before = cluster.now();
     cluster.crash("p-4");
@@ -258,9 +257,10 @@ fn a_restarted_process_is_known_as_replaced() {
     }
 }
 
+// Clauses: CUT-5
 #[test]
 fn alerts_reach_a_coordinator_that_is_not_among_the_eldest() {
-    // CUT-7 (C15): p-0, p-1 and p-2 are passed over and come back; p-3 coordinates.
+    // C15: p-0, p-1 and p-2 are passed over and come back; p-3 coordinates.
     let mut cluster = members(None, 12);
     for number in 0..3 {
         for other in (0..12).filter(|other| *other != number) {

@@ -1,0 +1,234 @@
+//! Leaving, failing, losing the quorum, as the predecessor's tests pin it down.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Mutex;
+
+use discovery_tcp::message::{Decision, Message};
+use discovery_tcp::ring::Notice;
+use discovery_tcp::sim::Cluster;
+
+use super::{messages, together};
+use crate::stage::{MS, SECOND, failed_since, lose, members, pod, sound, wait, wait_for, world};
+
+// Clauses: LEAVE-1, LEAVE-3
+#[test]
+fn a_leave_is_told_within_a_second_and_others_may_join_after_it() {
+    for leaver in ["p-2", "p-0"] {
+        let mut cluster = members(None, 3);
+        let stays = if leaver == "p-0" { "p-1" } else { "p-0" };
+        let since = cluster.now();
+        cluster.leave(leaver);
+        let is_told = cluster.run_until(SECOND, |it| it.members_at(stays).len() == 2);
+        sound(&cluster);
+        assert!(is_told, "{leaver}");
+        assert_eq!(failed_since(&cluster, stays, since), Vec::<String>::new());
+        cluster.unwant(leaver);
+        cluster.delete(leaver);
+        cluster.start("q");
+        together(&mut cluster);
+    }
+}
+
+// Clauses: CUT-7, TAKE-3
+#[test]
+fn a_failure_is_told_within_a_tenth_of_a_second() {
+    for dead in ["p-4", "p-0"] {
+        let mut cluster = members(None, 5);
+        let stays = if dead == "p-0" { "p-1" } else { "p-0" };
+        cluster.crash(dead);
+        let is_told = cluster.run_until(100 * MS, |it| it.members_at(stays).len() == 4);
+        sound(&cluster);
+        assert!(is_told, "{dead}");
+    }
+}
+
+// Clauses: SPREAD-5, SPREAD-6
+#[test]
+fn a_node_that_dies_before_it_passes_on_loses_nothing() {
+    // nner nodes of the tree take a change and die before any child has it.
+    let mut own = world(None);
+    own.config.fan_out = 2;
+    own.config.settle = 10 * MS;
+    let mut cluster = crate::stage::members_of(own, 12);
+    lose(&mut cluster, |passing, message| {
+        let is_inner = ["p-1.", "p-2."]
+            .iter()
+            .any(|it| passing.from.label().starts_with(it));
+        is_inner && matches!(message, Message::Propose(_))
+    });
+    cluster.publish("p-0", b"passed on");
+    cluster.run_for(5 * MS);
+    cluster.crash("p-1");
+    cluster.crash("p-2");
+    cluster.intercept_nothing();
+    wait(&mut cluster, "ten remain", |it| {
+        it.members_at("p-11").len() == 10
+    });
+    cluster.run_for(SECOND);
+    for number in 3..12 {
+        assert_eq!(
+            messages(&cluster, &pod(number)),
+            [b"passed on".to_vec()],
+            "p-{number}"
+        );
+    }
+}
+
+// Clauses: CUT-3
+#[test]
+fn one_that_suspects_wrongly_during_a_join_removes_nobody() {
+    // p-1 loses its links to a neighbour, to the coordinator, and to both, while others join.
+    for lost in [&["p-2"][..], &["p-0"], &["p-0", "p-2"]] {
+        let mut cluster = members(None, 5);
+        let since = cluster.now();
+        cluster.start("q");
+        for other in lost {
+            cluster.partition(&[&["p-1"], &[other]]);
+        }
+        cluster.run_for(20 * SECOND);
+        sound(&cluster);
+        let failed = failed_since(&cluster, "p-3", since);
+        assert!(
+            failed.iter().all(|name| name == "p-1"),
+            "{lost:?}: {failed:?}"
+        );
+        cluster.open_all_ways();
+        together(&mut cluster);
+    }
+}
+
+// Clauses: RECOVER-3, STAND-2
+#[test]
+fn a_suspect_of_two_alone_is_not_removed_by_the_other() {
+    let mut cluster = members(None, 2);
+    let since = cluster.now();
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    cluster.run_for(30 * SECOND);
+    sound(&cluster);
+    for pod in ["p-0", "p-1"] {
+        assert_eq!(
+            failed_since(&cluster, pod, since),
+            Vec::<String>::new(),
+            "{pod}"
+        );
+    }
+    cluster.open_all_ways();
+    together(&mut cluster);
+}
+
+// Clauses: CUT-5
+#[test]
+fn a_suspicion_whose_author_dies_before_telling_is_made_again() {
+    let mut cluster = members(None, 6);
+    cluster.lose_machine("p-4");
+    lose(&mut cluster, |passing, message| {
+        passing.from.label().starts_with("p-0.") && matches!(message, Message::Propose(_))
+    });
+    cluster.run_for(2 * SECOND);
+    cluster.crash("p-0");
+    cluster.intercept_nothing();
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-5"]);
+}
+
+// Clauses: SPREAD-1, SPREAD-2
+#[test]
+fn one_failure_costs_each_member_few_messages() {
+    let mut cluster = members(None, 10);
+    let counts: Rc<Mutex<BTreeMap<String, usize>>> = Rc::default();
+    let counted = Rc::clone(&counts);
+    cluster.intercept(move |passing| {
+        let is_removal = match passing.message {
+            Message::Propose(it) => it.entries.iter().any(|entry| match &**entry {
+                Decision::Change(change) => !change.failures.is_empty(),
+                _ => false,
+            }),
+            _ => false,
+        };
+        if is_removal {
+            let mut counts = counted.lock().expect("one thread");
+            *counts.entry(passing.to.label().to_owned()).or_default() += 1;
+        }
+        discovery_tcp::sim::Fate::Pass
+    });
+    cluster.crash("p-9");
+    wait(&mut cluster, "nine remain", |it| {
+        it.members_at("p-5").len() == 9
+    });
+    cluster.run_for(SECOND);
+
+    let counts = counts.lock().expect("one thread");
+    assert!(counts.values().all(|count| *count <= 2), "{counts:?}");
+}
+
+// Clauses: CUT-7
+#[test]
+fn a_broken_link_is_dialled_at_once_and_finds_the_dead() {
+    let mut cluster = members(None, 4);
+    let before = cluster.now();
+    cluster.crash("p-3");
+    let is_told = cluster.run_until(7 * SECOND, |it| it.members_at("p-1").len() == 3);
+    sound(&cluster);
+    assert!(is_told && cluster.now().since(before) < SECOND);
+}
+
+// Clauses: STAND-1, CUT-3
+#[test]
+fn a_dangling_node_says_so_and_the_others_keep_a_clean_list() {
+    let mut cluster = members(None, 5);
+    cluster.isolate("p-2");
+    let limit = cluster.config().silence_limit;
+    let others = ["p-0", "p-1", "p-3", "p-4"];
+    let is_clean = cluster.run_until(limit + SECOND, |it| it.are_one_cluster(&others));
+    sound(&cluster);
+    assert!(is_clean, "{:?}", cluster.standings());
+    let knows = |it: &Cluster| it.standing_of("p-2").starts_with("without quorum");
+    wait(&mut cluster, "it knows", knows);
+}
+
+// Clauses: CUT-3, CUT-4
+#[test]
+fn two_that_fail_together_or_in_sequence_take_nobody_along() {
+    for pause in [0, 1, 30, 2_500] {
+        let mut cluster = members(None, 7);
+        let since = cluster.now();
+        cluster.crash("p-5");
+        cluster.run_for(pause * MS);
+        cluster.lose_machine("p-6");
+        wait_for(&mut cluster, &["p-0", "p-1", "p-2", "p-3", "p-4"]);
+        let mut failed = failed_since(&cluster, "p-0", since);
+        failed.sort();
+        assert_eq!(failed, ["p-5", "p-6"], "{pause} ms");
+    }
+}
+
+// Clauses: STAND-1
+#[test]
+fn a_lost_quorum_is_told_to_the_application() {
+    let mut cluster = members(None, 3);
+    cluster.isolate("p-2");
+    cluster.run_for(10 * SECOND);
+    let told = cluster.told_at("p-2").any(|told| {
+        matches!(
+            &told.notice,
+            Notice::Standing(discovery_core::Standing::WithoutQuorum { .. })
+        )
+    });
+    sound(&cluster);
+    assert!(told);
+}
+
+// Clauses: CUT-3
+#[test]
+fn one_that_loses_many_links_fails_nobody() {
+    let mut cluster = members(None, 10);
+    let since = cluster.now();
+    for number in 0..9 {
+        cluster.partition(&[&["p-9"], &[&pod(number)]]);
+    }
+    cluster.run_for(20 * SECOND);
+    sound(&cluster);
+    assert_eq!(failed_since(&cluster, "p-0", since), ["p-9"]);
+    cluster.open_all_ways();
+    together(&mut cluster);
+}

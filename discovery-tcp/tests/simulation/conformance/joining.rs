@@ -1,0 +1,333 @@
+//! Forming and joining, as the predecessor's tests pin it down.
+
+use discovery_tcp::ring::Notice;
+use discovery_tcp::sim::{ApiFaults, Cluster, World};
+
+use super::{joined, started_at_once, together};
+use crate::stage::{
+    MS, SECOND, failed_since, members, pod, sound, told_since, wait, wait_for, world,
+};
+
+// Clauses: LEAVE-1, LEAVE-4, LEAVE-5
+#[test]
+fn one_node_starts_and_stops_and_so_do_three() {
+    for count in [1, 3] {
+        let mut cluster = started_at_once(count, 1);
+        together(&mut cluster);
+        for number in 0..count {
+            cluster.leave(&pod(number));
+            cluster.run_for(SECOND);
+        }
+        sound(&cluster);
+        assert_eq!(cluster.living().count(), 0, "of {count}");
+    }
+}
+
+// Clauses: JOIN-9
+#[test]
+fn the_first_node_sees_each_later_one_join() {
+    let cluster = members(None, 6);
+    let expected: Vec<String> = (1..6).map(pod).collect();
+    assert_eq!(joined(&cluster, "p-0"), expected);
+}
+
+// Clauses: LINK-2
+#[test]
+fn a_second_node_with_a_living_id_is_refused() {
+    let mut cluster = members(None, 2);
+    let id = cluster.node_of("p-1");
+    cluster.start_twin("twin", "p-1");
+    cluster.run_for(20 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.node_of("p-1"), id);
+    let named = cluster.members_at("p-0");
+    assert!(named.contains(&"p-1".to_owned()), "{named:?}");
+    let is_twin_member = named.contains(&"twin".to_owned());
+    assert!(!is_twin_member || cluster.node_of("twin") != id);
+}
+
+// Clauses: FORM-5, SNAP-1
+#[test]
+fn the_founding_is_agreed_by_all_and_survives_its_coordinator() {
+    let mut cluster = members(None, 4);
+    let of = |it: &Cluster, pod: &str| {
+        let topology = it.topology_of(pod);
+        topology.map(|it| (it.cluster_id(), it.epoch()))
+    };
+    let founding = of(&cluster, "p-0");
+    cluster.crash("p-0");
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3"]);
+    cluster.start("q");
+    wait_for(&mut cluster, &["p-1", "p-2", "p-3", "q"]);
+
+    for pod in ["p-1", "p-2", "p-3", "q"] {
+        assert_eq!(of(&cluster, pod), founding, "{pod}");
+    }
+}
+
+// Clauses: FORM-6, FORM-13
+#[test]
+fn a_node_that_reaches_nobody_waits_and_says_why() {
+    // nverted: the predecessor gives up after joinTimeout.
+    let mut cluster = started_at_once(2, 1);
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    cluster.run_for(5 * 60 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 0);
+    for ring in ["p-0", "p-1"].map(|pod| cluster.ring_of(pod)) {
+        let why = ring.and_then(|ring| ring.status().waiting_for);
+        assert!(why.is_some_and(|why| !why.is_empty()));
+    }
+}
+
+// Clauses: FORM-13
+#[test]
+fn a_node_whose_finder_fails_waits_and_says_why() {
+    // nverted: with joinTimeout the predecessor starts alone.
+    let mut cluster = started_at_once(1, 1);
+    cluster.api(ApiFaults {
+        is_down: true,
+        ..ApiFaults::default()
+    });
+    cluster.run_for(5 * 60 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.standing_of("p-0"), "newcomer");
+    let why = cluster
+        .ring_of("p-0")
+        .and_then(|it| it.status().waiting_for);
+    assert!(why.is_some_and(|why| !why.is_empty()));
+}
+
+// Clauses: FORM-1, MEET-1
+#[test]
+fn dozens_of_dead_addresses_delay_a_join_by_little() {
+    let mut cluster = members(None, 1);
+    for number in 0..40 {
+        let dead = format!("dead-{number}");
+        cluster.start_hung(&dead);
+    }
+    cluster.run_for(SECOND);
+    for number in 0..40 {
+        cluster.lose_machine(&format!("dead-{number}"));
+    }
+    let before = cluster.now();
+    cluster.start("q");
+    wait_for(&mut cluster, &["p-0", "q"]);
+
+    let took = cluster.now().since(before);
+    assert!(took < 3 * SECOND, "{took:?}");
+}
+
+// Clauses: FORM-10, FORM-13, JOIN-9
+#[test]
+fn a_node_that_may_not_found_waits_for_one_that_may_and_gets_order_two() {
+    let mut own = world(None);
+    own.climate.authoritative = false;
+    let name = "p-0".parse().expect("a name");
+    own.config.formation = discovery_tcp::Formation::Majority(vec![name]);
+    own.config.recovery = discovery_tcp::Recovery::Manual;
+    let mut cluster = Cluster::new(own);
+    cluster.start("p-1");
+    cluster.run_for(30 * SECOND);
+    assert_eq!(cluster.standing_of("p-1"), "newcomer");
+
+    cluster.start("p-0");
+    wait_for(&mut cluster, &["p-0", "p-1"]);
+
+    let topology = cluster.topology_of("p-0").expect("it is a member");
+    assert_eq!(topology.members()[1].order.get(), 2);
+    assert_eq!(topology.members()[1].name().as_str(), "p-1");
+}
+
+// Clauses: FORM-2, FORM-4, FORM-5, JOIN-7
+#[test]
+fn nodes_that_start_at_once_form_one_cluster() {
+    for seed in 0..10 {
+        let mut cluster = started_at_once(3, seed);
+        together(&mut cluster);
+        assert_eq!(cluster.clusters(), 1, "seed {seed}");
+    }
+    let mut cluster = started_at_once(60, 1);
+    together(&mut cluster);
+    assert_eq!(cluster.clusters(), 1);
+}
+
+// Clauses: FORM-6, RECOVER-3
+#[test]
+fn many_start_and_stop_at_once_and_one_cluster_remains() {
+    let mut cluster = started_at_once(8, 1);
+    for round in 0..12 {
+        cluster.run_for(700 * MS);
+        cluster.delete(&pod(round % 8));
+        cluster.delete(&pod((round + 3) % 8));
+    }
+    together(&mut cluster);
+    assert_eq!(cluster.clusters(), 1);
+}
+
+// Clauses: JOIN-3
+#[test]
+fn events_tell_of_each_restart_once() {
+    let mut cluster = members(None, 3);
+    cluster.restart_containers(true, (200 * MS, 200 * MS));
+    let before = cluster.now();
+    for _ in 0..5 {
+        cluster.crash("p-2");
+        cluster.run_for(5 * SECOND);
+        together(&mut cluster);
+    }
+    let told = told_since(&cluster, "p-0", before);
+    let count = |of: fn(&discovery_core::TopologyEvent) -> usize| -> usize {
+        let events = told.iter().filter_map(|notice| match notice {
+            Notice::Changed(event) => Some(of(event)),
+            _ => None,
+        });
+        events.sum()
+    };
+    assert_eq!(
+        (count(|it| it.failed.len()), count(|it| it.joined.len())),
+        (5, 5)
+    );
+}
+
+// Clauses: JOIN-4
+#[test]
+fn a_node_that_cannot_be_reached_back_is_not_admitted_and_harms_nobody() {
+    let mut cluster = members(None, 3);
+    let since = cluster.now();
+    cluster.start("q");
+    for member in ["p-0", "p-1", "p-2"] {
+        // It can dial the members; their dials to it are refused on the way.
+        cluster.way(member, "q", Some(discovery_tcp::sim::Passage::Refusing));
+    }
+    cluster.run_for(30 * SECOND);
+
+    sound(&cluster);
+    assert!(cluster.are_one_cluster(&["p-0", "p-1", "p-2"]));
+    assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
+}
+
+// Clauses: JOIN-1, JOIN-5
+#[test]
+fn a_joiner_joins_although_the_coordinator_dies_meanwhile() {
+    for others in [0, 1] {
+        let mut cluster = members(None, 3);
+        cluster.start("q");
+        for number in 0..others {
+            cluster.start(&format!("r-{number}"));
+        }
+        let is_asking = |it: &Cluster| it.process_of("q").is_some();
+        wait(&mut cluster, "q runs", is_asking);
+        cluster.run_for(2 * MS);
+        cluster.crash("p-0");
+        cluster.unwant("p-0");
+        cluster.delete("p-0");
+
+        together(&mut cluster);
+        assert!(cluster.members_at("p-1").contains(&"q".to_owned()));
+    }
+}
+
+// Clauses: FORM-6, JOIN-9
+#[test]
+fn a_cluster_that_dies_during_a_join_is_followed_by_one_of_orders_one_and_two() {
+    let mut cluster = members(None, 2);
+    cluster.start("q");
+    wait(&mut cluster, "q runs", |it| it.process_of("q").is_some());
+    for dead in ["p-0", "p-1"] {
+        cluster.unwant(dead);
+        cluster.force_delete(dead);
+    }
+    cluster.start("r");
+    wait_for(&mut cluster, &["q", "r"]);
+
+    let topology = cluster.topology_of("q").expect("it is a member");
+    let orders = topology.members().iter().map(|member| member.order.get());
+    let orders: Vec<u64> = orders.collect();
+    assert!(
+        orders == [1, 2] || topology.version().get() > 2,
+        "{orders:?}"
+    );
+}
+
+// Clauses: FORM-1, LINK-1, LINK-2
+#[test]
+fn silent_closing_and_foreign_services_are_no_hindrance_to_a_join() {
+    let mut cluster = members(None, 1);
+    cluster.start_hung("x");
+    cluster.start_closing("y");
+    cluster.start_foreign("z");
+    cluster.start("q");
+    wait_for(&mut cluster, &["p-0", "q"]);
+}
+
+// Clauses: JOIN-5, JOIN-6
+#[test]
+fn a_slow_joiner_joins_while_the_topology_changes() {
+    let mut cluster = members(None, 3);
+    cluster.start("q");
+    wait(&mut cluster, "q runs", |it| it.process_of("q").is_some());
+    cluster.slow("q", 20 * MS);
+    for number in 3..8 {
+        cluster.start(&pod(number));
+        cluster.run_for(100 * MS);
+    }
+    together(&mut cluster);
+    assert_eq!(cluster.members_at("p-0").len(), 9);
+}
+
+// Clauses: MEET-1
+#[test]
+fn the_addresses_of_removed_members_are_dialled_no_more() {
+    let mut cluster = members(None, 4);
+    let address = cluster.topology_of("p-3").and_then(|topology| {
+        let member = topology.named(&"p-3".parse().ok()?)?;
+        member.info.addresses().first().copied()
+    });
+    cluster.unwant("p-3");
+    cluster.force_delete("p-3");
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
+    cluster.run_for(5 * SECOND);
+    let needle = format!("to {}", address.expect("it had one"));
+    let dials = |it: &Cluster| {
+        let trace = it.trace().to_string();
+        trace
+            .lines()
+            .filter(|line| line.contains("-> link") && line.ends_with(&needle))
+            .count()
+    };
+    let before = dials(&cluster);
+    cluster.run_for(60 * SECOND);
+    assert_eq!(dials(&cluster), before);
+}
+
+// Clauses: FORM-13, STAND-2
+#[test]
+fn members_survive_the_loss_of_their_finder() {
+    let mut cluster = members(None, 3);
+    cluster.api(ApiFaults {
+        is_down: true,
+        ..ApiFaults::default()
+    });
+    cluster.run_for(10 * 60 * SECOND);
+    sound(&cluster);
+    assert!(cluster.are_one_cluster(&["p-0", "p-1", "p-2"]));
+    cluster.crash("p-2");
+    wait_for(&mut cluster, &["p-0", "p-1"]);
+}
+
+// Clauses: FORM-3, FORM-13
+#[test]
+fn an_empty_list_founds_nothing() {
+    // nverted: with an empty shared list the predecessor starts alone.
+    let mut own = World::of_seed(1);
+    own.climate.listing_lag = (60 * 60 * SECOND, 60 * 60 * SECOND);
+    let mut cluster = Cluster::new(own);
+    cluster.start("p-0");
+    cluster.run_for(5 * 60 * SECOND);
+    sound(&cluster);
+    assert_eq!(cluster.standing_of("p-0"), "newcomer");
+}
