@@ -27,6 +27,9 @@ const PROBERS: usize = 2;
 const DIAL_BACK_LIMIT: Duration = Duration::from_secs(2);
 /// Most joiners that the coordinator looks after at a time.
 const JOINERS_MAX: usize = 2048;
+/// How long whoever is ready waits for others that are on their way, so that all of them are admitted
+/// with one change (JOIN-7).
+const GATHER: Duration = Duration::from_millis(10);
 /// When a joiner that cannot be taken yet asks again.
 const SOON: Duration = Duration::from_millis(200);
 
@@ -35,6 +38,8 @@ const SOON: Duration = Duration::from_millis(200);
 pub(super) struct Admission {
     joiners: BTreeMap<NodeId, Joiner>,
     arrivals: u64,
+    /// Since when somebody has been ready and waits for the others.
+    gathers_since: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -75,6 +80,26 @@ impl Admission {
 
     pub(super) fn is_empty(&self) -> bool {
         self.joiners.is_empty()
+    }
+
+    /// Until when to wait for more than are ready; `None` if it is time, or if that is enough.
+    pub(super) fn gathers_until(
+        &mut self,
+        now: Moment,
+        ready: usize,
+        enough: usize,
+    ) -> Option<Moment> {
+        if ready == 0 || ready >= enough.min(self.joiners.len()) {
+            self.gathers_since = None;
+            return None;
+        }
+        let until = *self.gathers_since.get_or_insert(now) + GATHER;
+        (now < until).then_some(until)
+    }
+
+    /// A change is proposed: whoever is ready next waits anew.
+    pub(super) fn gathered(&mut self) {
+        self.gathers_since = None;
     }
 
     /// Who may be put into a proposal now, the first to come first: reached, and its last

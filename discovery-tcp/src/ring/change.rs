@@ -49,9 +49,17 @@ impl Ring {
     fn next_change(&mut self) -> Option<TopologyChange> {
         let removals = self.removals()?;
         let joins = self.joins(&removals);
+        let Life::Member(m) = &self.life else {
+            return None;
+        };
+        let only_joins = removals.is_empty() && m.lead.as_ref()?.leaves.is_empty();
+        if only_joins && m.leaving.is_none() && self.waits_for_joiners(joins.len()) {
+            return None;
+        }
         let Life::Member(m) = &mut self.life else {
             return None;
         };
+        m.lead.as_mut()?.admission.gathered();
         let lead = m.lead.as_ref()?;
         let topology = m.log.topology();
         let stays = |id: &NodeId| topology.member(*id).is_some() && !removals.contains_key(id);
@@ -232,6 +240,24 @@ impl Ring {
             joins.push((node, replaced));
         }
         joins
+    }
+
+    /// Whether the joins of a change that consists of nothing else had better wait for more.
+    fn waits_for_joiners(&mut self, joins: usize) -> bool {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return false;
+        };
+        // As many as there is room for once everybody has confirmed.
+        let enough = m.members().saturating_sub(1).max(1);
+        let Some(lead) = &mut m.lead else {
+            return false;
+        };
+        let Some(until) = lead.admission.gathers_until(now, joins, enough) else {
+            return false;
+        };
+        self.fx.timers.set_by(Timer::Admission, until);
+        true
     }
 
     /// Members dial whom no healthy member watches (CUT).
