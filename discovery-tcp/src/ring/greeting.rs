@@ -338,11 +338,9 @@ impl Ring {
             intro.best.as_ref(),
             itself.as_ref().or(intro.member.as_ref()),
         );
-        if let Some(topology) = intro.topology
-            && let Life::Member(m) = &self.life
-            && m.id().cluster_id != topology.cluster_id
-        {
-            self.meet_cluster(topology);
+        // Whoever was removed behind its back, or lags, learns it here at the latest.
+        if let Some(topology) = intro.topology {
+            self.meet_topology(intro.node.id(), topology);
         }
     }
 

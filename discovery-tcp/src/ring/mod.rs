@@ -109,6 +109,8 @@ pub struct Ring {
     authoritative: bool,
     fx: Effects,
     finder: Option<SeedReport>,
+    /// How many reports the finder has given.
+    reports: u64,
     filter: AnswerFilter,
     floor: Floor,
     hearsay: Hearsay,
@@ -140,6 +142,7 @@ impl Ring {
             authoritative: start.authoritative,
             fx,
             finder: None,
+            reports: 0,
             filter: AnswerFilter::default(),
             floor: Floor::default(),
             hearsay: Hearsay::default(),
@@ -213,6 +216,7 @@ impl Ring {
             }
             Input::Seeds(report) => {
                 self.finder = Some(report);
+                self.reports += 1;
                 self.look_after_round();
             }
             Input::Listing { round, result } => self.on_listing(round, result),
@@ -283,7 +287,8 @@ impl Ring {
             Timer::Rumour => self.tell_rumours(),
             Timer::Round => self.look_after_round(),
             Timer::Join => self.pursue_join(),
-            Timer::Subject(node) => self.look_after(node),
+            Timer::Subject(node) => self.dial_subject_again(node),
+            Timer::Silence => self.judge_silence(),
             Timer::Admission => {
                 self.look_after_joiners();
                 self.coordinate();

@@ -2,6 +2,7 @@
 //! that exists is in `join.rs`.
 
 use std::collections::BTreeSet;
+use std::mem::Discriminant;
 use std::time::Duration;
 
 use discovery_core::{
@@ -9,6 +10,7 @@ use discovery_core::{
     Topology,
 };
 
+use super::effects::Effects;
 use super::found::Founding;
 use super::input::LinkId;
 use super::join::Joining;
@@ -28,6 +30,10 @@ use crate::moment::Moment;
 
 /// Contacts of the first wave, and of each further one.
 const WAVES: (usize, usize) = (3, 16);
+/// Least and longest pause between the first wave and the next: what the first brought may name
+/// somebody better, and has to come round. It lasts as long as the first wave took.
+const AFTER_FIRST_WAVE: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(50));
 /// How often a newcomer looks after its round without anything happening.
 const LOOK: Duration = Duration::from_millis(100);
 /// A candidate without success for so long counts itself last for as long.
@@ -41,6 +47,11 @@ pub(super) struct Newcomer {
     pub(super) join: Joining,
     pub(super) founding: Option<Founding>,
     wave: usize,
+    /// When contact began, and when the wave after the first may go.
+    began_at: Option<Moment>,
+    next_wave_at: Option<Moment>,
+    /// When, and at which stage, it was last told what is waited for.
+    told: Option<(Moment, Discriminant<RoundStage>)>,
     failures: u32,
     resumes_at: Moment,
     candidate_since: Option<Moment>,
@@ -58,6 +69,9 @@ impl Newcomer {
             join: Joining::default(),
             founding: None,
             wave: WAVES.0,
+            began_at: None,
+            next_wave_at: None,
+            told: None,
             failures: 0,
             resumes_at: not_before,
             candidate_since: None,
@@ -65,6 +79,41 @@ impl Newcomer {
             first_listing_asked: false,
             trouble: None,
             waiting_for: String::new(),
+        }
+    }
+}
+
+impl Newcomer {
+    /// Whether it is time to tell what is waited for: at a new stage at once, else now and then, not
+    /// with each answer of many.
+    fn tells_again(&mut self, now: Moment) -> bool {
+        let stage = std::mem::discriminant(&self.round.stage);
+        let same = |(at, told): (Moment, _)| told == stage && now.since(at) < LOOK / 2;
+        if self.told.is_some_and(same) {
+            return false;
+        }
+        self.told = Some((now, stage));
+        true
+    }
+
+    /// Lets more contacts be dialled: after a pause a further wave's worth beyond those settled.
+    fn widen(&mut self, fx: &mut Effects) {
+        let now = fx.now;
+        let began = *self.began_at.get_or_insert(now);
+        if self.next_wave_at.is_none() && !self.round.wave_is_over(self.wave) {
+            return;
+        }
+        let (least, longest) = AFTER_FIRST_WAVE;
+        let pause = now.since(began).clamp(least, longest);
+        let due = *self.next_wave_at.get_or_insert(now + pause);
+        if now < due {
+            fx.timers.set_by(Timer::Round, due);
+            return;
+        }
+        let wave = self.round.tried(self.wave).saturating_add(WAVES.1);
+        if wave > self.wave {
+            self.wave = wave;
+            self.round.dial_due(wave, fx);
         }
     }
 }
@@ -108,7 +157,7 @@ impl Ring {
             return;
         };
         if let Some(report) = &self.finder {
-            newcomer.round.know(&report.seeds(), &self.me, now);
+            newcomer.round.know(self.reports, report, &self.me, now);
         }
         if let Some(better) = better {
             newcomer.candidate_since = None;
@@ -121,10 +170,7 @@ impl Ring {
         // Waves are for contacting; a round that has its listing goes on with whom it listed.
         let contacting = newcomer.round.stage == RoundStage::Contacting;
         if contacting && newcomer.wave < newcomer.round.contacts.len() {
-            if newcomer.round.wave_is_over(newcomer.wave) {
-                newcomer.wave += WAVES.1;
-                self.fx.within(Timer::Round, LOOK / 20);
-            }
+            newcomer.widen(&mut self.fx);
             self.waits("processes to contact".to_owned());
             return;
         }
@@ -209,7 +255,10 @@ impl Ring {
             self.fail_round();
             return;
         }
-        let text = newcomer.round.waits_for(by_refusal);
+        let text = newcomer.tells_again(now).then(|| {
+            let waited_for = newcomer.round.waits_for(by_refusal);
+            newcomer.trouble.clone().unwrap_or(waited_for)
+        });
         match newcomer.round.stage {
             RoundStage::Contacting => {
                 if newcomer.round.may_list(by_refusal, now) {
@@ -227,11 +276,9 @@ impl Ring {
             }
             RoundStage::Relisting { due, .. } => self.fx.timers.set_by(Timer::Round, due),
         }
-        let Life::Newcomer(newcomer) = &self.life else {
-            return;
-        };
-        let text = newcomer.trouble.clone().unwrap_or(text);
-        self.waits(text);
+        if let Some(text) = text {
+            self.waits(text);
+        }
     }
 
     fn yield_if_long_without_success(&mut self) {

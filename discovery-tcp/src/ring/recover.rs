@@ -161,7 +161,7 @@ impl Ring {
             return;
         }
         if let Some(report) = self.finder.as_ref().filter(|_| !own_only) {
-            round.know(&report.seeds(), &me, now);
+            round.know(self.reports, report, &me, now);
         }
         round.dial_due(usize::MAX, &mut self.fx);
         if round.is_broken(now, false) {
@@ -344,7 +344,7 @@ impl Ring {
             RoundStage::Listing(_) => {
                 if self.fx.bug(Bug::RecoversByOwnTopology) {
                     round.version = Some(census.resource_version);
-                    round.contacts.clear();
+                    round.contact_nobody();
                     round.stage = RoundStage::Asking(now);
                     self.ask_to_recover();
                     return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use discovery_core::{
     Census, DialOutcome, Exemption, ListedSight, NodeId, NodeInfo, PodFact, PodRef,
-    ProcessIdentity, ResourceVersion, Seed, SeedSet, may_be_exempt,
+    ProcessIdentity, ResourceVersion, Seed, SeedReport, may_be_exempt,
 };
 
 use super::effects::Effects;
@@ -20,8 +20,9 @@ use crate::moment::Moment;
 const REDIAL: Duration = Duration::from_millis(500);
 /// How long everybody asked may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
-/// Pause between listings while their version is too low (FORM-5).
-pub(super) const RELIST: Duration = Duration::from_millis(500);
+/// First and longest pause between listings while their version is too low (FORM-9).
+pub(super) const RELIST: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(500));
 /// How long somebody unsettled holds up the next listing.
 const LIST_ANYWAY: Duration = Duration::from_secs(2);
 /// Longest wait for a listing.
@@ -83,8 +84,14 @@ pub(super) struct Round {
     pub(super) version: Option<ResourceVersion>,
     /// A listing was made after the last look at the exempt (FORM-8).
     relisted: bool,
+    /// How many listings were too low in a row.
+    too_low: u32,
     /// When the last listing was asked for that found somebody unsettled.
     listed_at: Option<Moment>,
+    /// The order in which contacts are dialled, the same at everybody.
+    order: Vec<ProcessIdentity>,
+    /// The report of the finder whose seeds the contacts are, and whether it was taken whole.
+    knows: Option<(u64, bool)>,
 }
 
 impl Round {
@@ -95,26 +102,44 @@ impl Round {
             contacts: BTreeMap::new(),
             version: None,
             relisted: false,
+            too_low: 0,
             listed_at: None,
+            order: Vec::new(),
+            knows: None,
         }
     }
 
     /// The seeds of the finder are contacted; who is neither among them nor was listed is not.
-    pub(super) fn know(&mut self, seeds: &SeedSet, me: &NodeInfo, now: Moment) {
-        if self.stage == RoundStage::Contacting {
+    /// Reports are numbered: each is taken once.
+    pub(super) fn know(&mut self, number: u64, report: &SeedReport, me: &NodeInfo, now: Moment) {
+        let whole = self.stage == RoundStage::Contacting;
+        if self.knows.is_some_and(|known| known >= (number, whole)) {
+            return;
+        }
+        self.knows = Some((number, whole));
+        let seeds = report.seeds();
+        if whole {
             let known: BTreeSet<ProcessIdentity> = seeds.iter().map(Seed::identity).collect();
             self.contacts
                 .retain(|id, contact| known.contains(id) || contact.was_listed);
+            self.order.clear();
         }
-        for seed in seeds {
+        for seed in &seeds {
             if !is_self(seed, me) {
                 self.add(seed.clone(), now);
             }
         }
     }
 
+    /// Forgets all contacts.
+    pub(super) fn contact_nobody(&mut self) {
+        self.contacts.clear();
+        self.order.clear();
+    }
+
     pub(super) fn add(&mut self, seed: Seed, now: Moment) {
         let identity = seed.identity();
+        self.order.clear();
         self.contacts.entry(identity).or_insert_with(|| Contact {
             seed,
             met: None,
@@ -227,9 +252,11 @@ impl Round {
         let now = fx.now;
         let planted = fx.bug(Bug::ExemptByRefusal);
         let mut dials = Vec::new();
-        let mut order: Vec<&mut Contact> = self.contacts.values_mut().collect();
-        order.sort_by(|a, b| a.seed.cmp(&b.seed));
-        for contact in order.into_iter().take(wave) {
+        self.put_in_order();
+        for identity in self.order.iter().take(wave) {
+            let Some(contact) = self.contacts.get_mut(identity) else {
+                continue;
+            };
             let looked = past && contact.after.dial.is_some();
             let exempt = !past && contact.seen_not_running(planted);
             let rests = contact.dialling || contact.met.is_some() || now < contact.due;
@@ -250,6 +277,15 @@ impl Round {
         }
     }
 
+    fn put_in_order(&mut self) {
+        if self.order.len() == self.contacts.len() {
+            return;
+        }
+        let mut contacts: Vec<(&ProcessIdentity, &Contact)> = self.contacts.iter().collect();
+        contacts.sort_by(|a, b| a.1.seed.cmp(&b.1.seed));
+        self.order = contacts.into_iter().map(|(id, _)| id.clone()).collect();
+    }
+
     /// Whether nobody is left to be contacted before a listing, and who is not settled if not.
     pub(super) fn unsettled(&self, exempt_by_refusal: bool) -> Vec<&Contact> {
         let settled = |contact: &&Contact| {
@@ -261,13 +297,17 @@ impl Round {
             .collect()
     }
 
-    /// Whether the first `wave` contacts have all been dialled and have ended somehow.
-    pub(super) fn wave_is_over(&self, wave: usize) -> bool {
-        let mut order: Vec<&Contact> = self.contacts.values().collect();
-        order.sort_by(|a, b| a.seed.cmp(&b.seed));
-        order.into_iter().take(wave).all(|contact| {
-            contact.met.is_some() || contact.foreign || contact.before.dial.is_some()
-        })
+    /// Whether the first `wave` contacts have all been tried.
+    pub(super) fn wave_is_over(&mut self, wave: usize) -> bool {
+        self.tried(wave) == wave.min(self.contacts.len())
+    }
+
+    /// How many of the first `wave` contacts have been dialled and have ended somehow.
+    pub(super) fn tried(&mut self, wave: usize) -> usize {
+        self.put_in_order();
+        let contacts = self.order.iter().take(wave);
+        let contacts = contacts.filter_map(|identity| self.contacts.get(identity));
+        contacts.filter(|contact| contact.is_tried()).count()
     }
 
     /// How many listed processes do not answer: the first part of the rank (FORM-2).
@@ -284,9 +324,7 @@ impl Round {
     /// Whether to ask for the listing: everybody is settled; or everybody was tried, and it may be
     /// that who is not settled is listed no more.
     pub(super) fn may_list(&self, by_refusal: bool, now: Moment) -> bool {
-        let tried = self.contacts.values().all(|contact| {
-            contact.met.is_some() || contact.foreign || contact.before.dial.is_some()
-        });
+        let tried = self.contacts.values().all(Contact::is_tried);
         let rested = self.listed_at.is_none_or(|at| now.since(at) >= LIST_ANYWAY);
         self.unsettled(by_refusal).is_empty() || tried && rested
     }
@@ -330,6 +368,7 @@ impl Round {
             .collect();
         self.contacts
             .retain(|identity, _| listed.contains_key(identity));
+        self.order.clear();
         let by_refusal = fx.bug(Bug::ExemptByRefusal);
         // Everybody on the list must have been contacted before it was asked for (FORM-3).
         let mut all = self.contacts.values().all(|contact| {
@@ -415,8 +454,9 @@ impl Round {
             return false;
         }
         if !high_enough {
+            self.too_low = self.too_low.saturating_add(1);
             self.stage = RoundStage::Relisting {
-                due: now + RELIST,
+                due: now + super::takeover::backoff(RELIST, self.too_low),
                 asked: false,
             };
             return false;
@@ -460,6 +500,11 @@ impl Round {
 }
 
 impl Contact {
+    /// It was met, or a dial of it has ended.
+    fn is_tried(&self) -> bool {
+        self.met.is_some() || self.foreign || self.before.dial.is_some()
+    }
+
     /// Refused, and its pod says that nothing runs there.
     fn seen_not_running(&self, by_refusal: bool) -> bool {
         let refused = self.before.dial == Some(DialOutcome::Refused);
@@ -517,6 +562,7 @@ impl Round {
     pub(super) fn reset(&mut self) {
         self.version = None;
         self.relisted = false;
+        self.too_low = 0;
         for contact in self.contacts.values_mut() {
             contact.listed_as = None;
             contact.answered = false;

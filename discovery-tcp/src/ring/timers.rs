@@ -18,8 +18,10 @@ pub(super) enum Timer {
     Round,
     /// A newcomer asks again to be admitted.
     Join,
-    /// A subject is dialled again, or its silence judged.
+    /// A subject that something speaks against is dialled again.
     Subject(NodeId),
+    /// The silence of all other subjects is judged.
+    Silence,
     /// A joiner is looked after by the coordinator.
     Admission,
     /// Subjects in doubt have been waited for.

@@ -33,6 +33,8 @@ pub(super) struct Watch {
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub(super) heard_at: Moment,
+    /// Not judged for silence again before.
+    judged_at: Moment,
     echo: u64,
     echo_at: Moment,
     beats: u64,
@@ -74,12 +76,10 @@ impl Ring {
             .collect();
         let mut old = std::mem::take(&mut m.watch.subjects);
         for id in subjects {
-            let subject = old.remove(&id).unwrap_or_else(|| {
-                self.fx.timers.set(Timer::Subject(id), now + limit);
-                Subject::new(now)
-            });
+            let subject = old.remove(&id).unwrap_or_else(|| Subject::new(now));
             m.watch.subjects.insert(id, subject);
         }
+        self.fx.timers.set_by(Timer::Silence, now + limit);
         for id in old.keys() {
             self.fx.timers.clear(Timer::Subject(*id));
         }
@@ -257,7 +257,8 @@ impl Ring {
             let accused = matches!(subject.state, SubjectState::Accused(..));
             subject.state = SubjectState::Well;
             subject.tries = 0;
-            self.fx.timers.set(Timer::Subject(from), now + limit);
+            self.fx.timers.clear(Timer::Subject(from));
+            self.fx.timers.set_by(Timer::Silence, now + limit);
             if accused {
                 self.fx.counters.withdrawals += 1;
                 self.say(false);
@@ -335,7 +336,14 @@ impl Ring {
                 self.fx.after(Timer::Subject(node), pause);
             }
             SubjectState::Redialling => self.accuse(node, kind),
-            SubjectState::Well | SubjectState::Accused(..) => {
+            // It was never linked, or both sides dropped the link: this dial is the first sign.
+            SubjectState::Well if !self.fx.links.is_linked(node) => {
+                subject.state = SubjectState::Redialling;
+                subject.tries = 1;
+                self.redial(node);
+            }
+            SubjectState::Well => {}
+            SubjectState::Accused(..) => {
                 let pause = super::takeover::backoff(REDIAL, subject.tries);
                 let pause = self.fx.jitter(pause);
                 self.fx.within(Timer::Subject(node), pause);
@@ -361,8 +369,64 @@ impl Ring {
         }
     }
 
-    /// The moment to look after a subject: a redial, or the end of its silence limit.
-    pub(super) fn look_after(&mut self, node: NodeId) {
+    /// Looks after every subject that nothing speaks against: whoever was silent for the limit is
+    /// accused.
+    pub(super) fn judge_silence(&mut self) {
+        let now = self.fx.now;
+        let limit = self.config.silence_limit;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let due = |subject: &Subject| subject.judged_at.max(subject.heard_at + limit);
+        let mut judged = Vec::new();
+        for (id, subject) in &mut m.watch.subjects {
+            if subject.state == SubjectState::Well && due(subject) <= now {
+                subject.judged_at = now + limit / 8;
+                judged.push(*id);
+            }
+        }
+        for id in judged {
+            self.judge_subject(id);
+        }
+        let Life::Member(m) = &self.life else {
+            return;
+        };
+        let well = |subject: &&Subject| subject.state == SubjectState::Well;
+        if let Some(next) = m.watch.subjects.values().filter(well).map(due).min() {
+            self.fx
+                .timers
+                .set_by(Timer::Silence, next.max(now + limit / 64));
+        }
+    }
+
+    fn judge_subject(&mut self, node: NodeId) {
+        let now = self.fx.now;
+        let limit = self.config.silence_limit;
+        let Life::Member(m) = &self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get(&node) else {
+            return;
+        };
+        let silent = now.since(subject.heard_at) >= limit;
+        let unheard = now.since(subject.echo_at);
+        if silent || unheard >= limit * 2 && self.fx.links.is_linked(node) {
+            if !self.fx.bug(Bug::SilenceNotAccused) {
+                self.accuse(node, AccusationKind::Silence);
+            }
+            return;
+        }
+        if unheard >= limit {
+            // It shows no sign of hearing this node: what is sent to it may go nowhere.
+            self.drop_links_to(node);
+        }
+        if !self.fx.links.is_linked(node) {
+            self.redial(node);
+        }
+    }
+
+    /// The moment to dial a subject again.
+    pub(super) fn dial_subject_again(&mut self, node: NodeId) {
         let now = self.fx.now;
         let limit = self.config.silence_limit;
         let Life::Member(m) = &mut self.life else {
@@ -371,38 +435,19 @@ impl Ring {
         let Some(subject) = m.watch.subjects.get_mut(&node) else {
             return;
         };
-        let silent = now.since(subject.heard_at) >= limit;
-        let deaf = now.since(subject.echo_at) >= limit * 2;
-        match subject.state {
-            SubjectState::Well if silent || deaf && self.fx.links.is_linked(node) => {
-                if !self.fx.bug(Bug::SilenceNotAccused) {
-                    self.accuse(node, AccusationKind::Silence);
-                }
-            }
-            SubjectState::Well => {
-                let due = (subject.heard_at + limit).max(now + limit / 8);
-                self.fx.timers.set(Timer::Subject(node), due);
-                if now.since(subject.echo_at) >= limit {
-                    // It shows no sign of hearing this node: what is sent to it may go nowhere.
-                    self.drop_links_to(node);
-                }
-                if !self.fx.links.is_linked(node) {
-                    self.redial(node);
-                }
-            }
-            SubjectState::Redialling => self.redial(node),
-            SubjectState::Accused(..) => {
-                subject.tries = subject.tries.saturating_add(1);
-                let pause = super::takeover::backoff(REDIAL, subject.tries);
-                let pause = self.fx.jitter(pause);
-                self.fx.after(Timer::Subject(node), pause);
-                if silent && subject.tries % 4 == 1 {
-                    // A link that carries nothing may be dead on one side only.
-                    self.drop_links_to(node);
-                }
-                self.redial(node);
+        if let SubjectState::Accused(..) = subject.state {
+            let silent = now.since(subject.heard_at) >= limit;
+            subject.tries = subject.tries.saturating_add(1);
+            let pause = super::takeover::backoff(REDIAL, subject.tries);
+            let often = subject.tries % 4 == 1;
+            let pause = self.fx.jitter(pause);
+            self.fx.after(Timer::Subject(node), pause);
+            if silent && often {
+                // A link that carries nothing may be dead on one side only.
+                self.drop_links_to(node);
             }
         }
+        self.redial(node);
     }
 
     fn drop_links_to(&mut self, node: NodeId) {
@@ -496,11 +541,12 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.topology().member(from).is_none() {
-            return;
-        }
+        let counts = m.topology().member(from).is_some();
         if alert.topology != m.id() {
             self.meet_topology(from, alert.topology);
+        }
+        if !counts {
+            return;
         }
         let Life::Member(m) = &mut self.life else {
             return;
@@ -610,6 +656,7 @@ impl Subject {
     fn new(now: Moment) -> Self {
         Self {
             heard_at: now,
+            judged_at: now,
             echo: 0,
             echo_at: now,
             beats: 0,
