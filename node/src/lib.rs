@@ -7,6 +7,7 @@
 //! | [`view`] | what the outside is told of a running node |
 //! | [`metrics`] | its numbers, for Prometheus |
 //! | [`http`] | probes, metrics and the page |
+//! | [`demo`] | several nodes in one process, and what can be done to them |
 //! | [`cli`] | the commands, and what they print |
 //! | [`exit`] | what the exit codes mean |
 //! | `wrap`, `terminal` | text for people; the edges of the process |
@@ -15,6 +16,7 @@ pub mod config;
 
 pub mod compose;
 
+pub mod demo;
 pub mod http;
 pub mod metrics;
 pub mod view;

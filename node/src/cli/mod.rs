@@ -53,7 +53,7 @@ discovery_k8s=debug [env: DISCOVERY_LOG, else RUST_LOG]";
 
 const EXAMPLES: &str = "\
 Examples:
-  discovery-node demo                                a finder at work, nothing needed
+  discovery-node demo                                five members on this machine, nothing needed
   discovery-node seeds --watch --service ring        in a pod: the peers of Service ring
   discovery-node seeds --namespace prod --service ring --context staging
   discovery-node seeds --seed 10.0.0.7:47500 --seed '[fd00::7]:47500..47502' --json
@@ -145,7 +145,8 @@ impl Cli {
             .log
             .or_else(|| env("DISCOVERY_LOG"))
             .or_else(|| env("RUST_LOG"));
-        terminal::start_logs(filter.as_deref().unwrap_or(LOG_DEFAULT)).map_err(Failure::Usage)?;
+        let filter = filter.as_deref().unwrap_or(self.command.log_default());
+        terminal::start_logs(filter).map_err(Failure::Usage)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
@@ -167,7 +168,21 @@ const LOG_DEFAULT: &str = "warn,kube_client=off,kube_runtime=off";
 /// Threads of the runtime: finders wait far more than they compute.
 const WORKERS: usize = 2;
 
+/// What goes wrong in the demo is what it shows.
+const LOG_DEMO: &str = "error";
+
 impl Command {
+    fn log_default(&self) -> &'static str {
+        match self {
+            Self::Demo(_) => LOG_DEMO,
+            Self::Seeds(_)
+            | Self::Doctor(_)
+            | Self::Rbac(_)
+            | Self::Config(_)
+            | Self::Completions(_) => LOG_DEFAULT,
+        }
+    }
+
     async fn run(self, surroundings: &Surroundings) -> Result<u8, Failure> {
         let mut stop = Stop::listen().map_err(|source| Failure::System {
             what: "signals cannot be heard",

@@ -75,8 +75,8 @@ pub enum What {
         subject: String,
         /// By whom it had been accused.
         observer: String,
-        /// Whether the subject is still a member.
-        is_member: bool,
+        /// Whether both are still members, so that it was taken back.
+        are_members: bool,
     },
     /// The finder says something else.
     Finder {
@@ -94,6 +94,8 @@ pub struct Removed {
     pub name: String,
     /// Why, in words.
     pub evidence: String,
+    /// Why, in fewer words.
+    pub brief: String,
 }
 
 /// The last happenings, cheap to clone.
@@ -173,6 +175,7 @@ mod tests {
                 .map(|name| Removed {
                     name: name.to_string(),
                     evidence: "silence".to_owned(),
+                    brief: "silence".to_owned(),
                 })
                 .collect(),
             epoch_changed: false,

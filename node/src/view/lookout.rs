@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery_core::{
-    Delivery, Discovery, Finder, Finding, SeedReport, SeedWatch, Standing, Subscription, Topology,
-    UnixMillis,
+    Delivery, Discovery, Finder, Finding, NodeId, SeedReport, SeedWatch, Standing, Subscription,
+    Topology, UnixMillis,
 };
 use discovery_tcp::TcpDiscovery;
 use discovery_tcp::ring::Status;
@@ -78,11 +78,37 @@ struct Lookout {
     confirmed_at: Option<i64>,
     /// The topology told last, which names those whom the next change removes.
     topology: Option<Topology>,
-    /// Subject, observer and kind of every accusation seen last, by name.
-    accused: BTreeMap<(String, String), &'static str>,
+    /// Every accusation seen last, by subject and observer.
+    accused: BTreeMap<(NodeId, NodeId), Suspicion>,
     knocks: BTreeMap<SocketAddr, Knock>,
     knocking: Option<JoinHandle<BTreeMap<SocketAddr, Knock>>>,
     knocked_at: Option<Instant>,
+}
+
+/// One accusation, with the names of that time.
+#[derive(Debug, PartialEq, Eq)]
+struct Suspicion {
+    kind: &'static str,
+    subject: String,
+    observer: String,
+}
+
+impl Suspicion {
+    fn risen(&self) -> What {
+        What::Accused {
+            subject: self.subject.clone(),
+            observer: self.observer.clone(),
+            kind: self.kind.to_owned(),
+        }
+    }
+
+    fn fallen(&self, are_members: bool) -> What {
+        What::Cleared {
+            subject: self.subject.clone(),
+            observer: self.observer.clone(),
+            are_members,
+        }
+    }
 }
 
 impl Lookout {
@@ -249,44 +275,32 @@ impl Lookout {
             .suspicions
             .iter()
             .map(|one| {
-                let who = (name(one.subject), name(one.observer));
-                (who, accusation_kind(one.kind))
+                let suspicion = Suspicion {
+                    kind: accusation_kind(one.kind),
+                    subject: name(one.subject),
+                    observer: name(one.observer),
+                };
+                ((one.subject, one.observer), suspicion)
             })
             .collect();
         let at = wall();
-        for ((subject, observer), kind) in &accused {
-            let who = (subject.clone(), observer.clone());
-            if self.accused.get(&who) == Some(kind) {
+        for (who, suspicion) in &accused {
+            if self.accused.get(who) == Some(suspicion) {
                 continue;
             }
-            *self.look.tallies.accusations.entry(kind).or_default() += 1;
-            let (subject, observer) = who;
-            let kind = (*kind).to_owned();
-            self.look.happenings.add(
-                at,
-                What::Accused {
-                    subject,
-                    observer,
-                    kind,
-                },
-            );
+            let seen = &mut self.look.tallies.accusations;
+            *seen.entry(suspicion.kind).or_default() += 1;
+            self.look.happenings.add(at, suspicion.risen());
         }
-        let is_member = |name: &String| {
-            topology.is_some_and(|topology| {
-                let mut members = topology.members().iter();
-                members.any(|member| member.name().as_str() == name)
-            })
-        };
-        for who in self.accused.keys().filter(|who| !accused.contains_key(who)) {
-            let (subject, observer) = who.clone();
-            let is_member = is_member(&subject);
-            self.look.tallies.cleared += u64::from(is_member);
-            let what = What::Cleared {
-                subject,
-                observer,
-                is_member,
-            };
-            self.look.happenings.add(at, what);
+        // Whether both are still there to speak of.
+        let is_member = |id| topology.is_some_and(|topology| topology.member(id).is_some());
+        for (who, suspicion) in &self.accused {
+            if accused.contains_key(who) {
+                continue;
+            }
+            let are_members = is_member(who.0) && is_member(who.1);
+            self.look.tallies.cleared += u64::from(are_members);
+            self.look.happenings.add(at, suspicion.fallen(are_members));
         }
         self.accused = accused;
     }

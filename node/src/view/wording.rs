@@ -1,7 +1,10 @@
 //! Happenings from what a node delivers: who is named how. Pure.
 
+use std::collections::BTreeMap;
+
 use discovery_core::{
-    Finding, Member, SeedReport, SnapshotCause, Standing, Topology, TopologyEvent,
+    AccusationKind, Evidence, Finding, Member, SeedReport, SnapshotCause, Standing, Topology,
+    TopologyEvent,
 };
 
 use super::happening::{Removed, What};
@@ -36,6 +39,7 @@ pub(super) fn decided(event: &TopologyEvent, before: Option<&Topology>) -> What 
             .iter()
             .map(|(member, evidence)| Removed {
                 name: member.name().to_string(),
+                brief: brief(evidence, before),
                 evidence: match before {
                     Some(before) => evidence.in_words_of(before).to_string(),
                     None => evidence.to_string(),
@@ -44,6 +48,28 @@ pub(super) fn decided(event: &TopologyEvent, before: Option<&Topology>) -> What 
             .collect(),
         epoch_changed: event.epoch_changed,
     }
+}
+
+/// Evidence in few words: who accused of what, without the times.
+fn brief(evidence: &Evidence, before: Option<&Topology>) -> String {
+    let Evidence::Accused(accusations) = evidence else {
+        return match before {
+            Some(before) => evidence.in_words_of(before).to_string(),
+            None => evidence.to_string(),
+        };
+    };
+    let mut observers: BTreeMap<AccusationKind, Vec<String>> = BTreeMap::new();
+    for accusation in accusations {
+        let id = accusation.observer;
+        let member = before.and_then(|before| before.member(id));
+        let name = member.map_or_else(|| id.to_string(), |member| member.name().to_string());
+        observers.entry(accusation.kind).or_default().push(name);
+    }
+    let parts: Vec<String> = observers
+        .into_iter()
+        .map(|(kind, names)| format!("of {kind} by {}", names.join(", ")))
+        .collect();
+    format!("accused {}", parts.join(" and "))
 }
 
 fn names(members: &[Member]) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! finders that need no cluster and against a scripted API server.
 
 mod configuration;
+mod demo;
 mod doctor;
 mod kubernetes;
 mod program;

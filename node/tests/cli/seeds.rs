@@ -116,24 +116,3 @@ async fn seeds_come_and_go_with_the_lines_of_a_file() {
     );
     assert_eq!(running.terminate().await.code, 0);
 }
-
-#[tokio::test]
-async fn the_demo_shows_seeds_coming_going_and_unknown_and_ends_by_itself() {
-    let ended = run(&["demo", "--seconds", "5"]).await;
-    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
-    for part in [
-        "known: 3 seeds",
-        "known: 4 seeds",
-        "dialled: 4 of 4 answer",
-        "unknown: ",
-        "last good set",
-        "What comes later",
-        "The demo is over",
-    ] {
-        assert!(
-            ended.out.contains(part),
-            "{part}\nis missing in\n{}",
-            ended.out
-        );
-    }
-}
