@@ -32,9 +32,9 @@ below it. Nothing outside of this process is touched.";
 
 const WHY_NOTHING: &str = "\
 two of five cannot know that the other three have not gone on without them, and silence, refused \
-connections and closed links prove nothing. That another node answers at the address of one that was \
-lost does prove that it is dead: no two processes listen at one address (proof = address, which \
-holds where there is no address translation).";
+connections and closed links prove nothing. That another node answers at the address of one that \
+was lost does prove that it is dead: no two processes listen at one address (proof = address, \
+which holds where there is no address translation).";
 
 /// How the script ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
