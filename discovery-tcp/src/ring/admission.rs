@@ -135,7 +135,7 @@ impl Joiner {
             return;
         }
         let id = self.info.id();
-        self.reached = fx.links.has_dialled(id);
+        self.reached = fx.links.has_dialled(id, self.info.addresses());
         if !self.reached && !fx.links.is_dialling(id, self.info.addresses()) {
             fx.dial(self.info.addresses()[0], Purpose::Member(id));
         }
@@ -405,7 +405,7 @@ impl Ring {
             return;
         };
         let dialled = |link: &super::links::Link| {
-            link.dialled.is_some()
+            link.dialled.is_some_and(|to| ask.addresses.contains(&to))
                 && link
                     .other_end()
                     .is_some_and(|end| end.node.id() == ask.node)

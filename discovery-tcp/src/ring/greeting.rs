@@ -243,6 +243,10 @@ impl Ring {
         self.fx.counters.refused(refusal.reason.as_str());
         self.fx.close(link, CloseReason::WasRefused);
         let foreign = matches!(refusal.reason, RefusalReason::ClusterName { .. });
+        let lasts = matches!(
+            refusal.reason,
+            RefusalReason::Settings { .. } | RefusalReason::WireVersion { .. }
+        );
         match (&entry.purpose, foreign) {
             (Purpose::Contact(identity), true) => {
                 let round = match &mut self.life {
@@ -255,9 +259,29 @@ impl Ring {
                 }
                 self.look_after_round();
             }
+            (Purpose::Contact(identity), false) if lasts => self.contact_refused(identity, &refusal),
             (Purpose::Member(node), _) => self.watch_replaced(*node, &refusal.node),
             _ => self.dial_ended(&entry, DialOutcome::Silent, DialFailure::Unreachable),
         }
+    }
+
+    /// A listed process will not talk to this one: somebody has to mend that first.
+    fn contact_refused(&mut self, identity: &ProcessIdentity, refusal: &Refusal) {
+        if let Life::Newcomer(newcomer) = &mut self.life {
+            let (by, why) = (refusal.node.name(), refusal.reason.as_str());
+            newcomer.trouble = Some(format!("somebody to mend what {by} refuses: {why}"));
+        }
+        let now = self.fx.now;
+        let round = match &mut self.life {
+            Life::Newcomer(newcomer) => Some(&mut newcomer.round),
+            Life::Member(m) => m.survivor.round.as_mut(),
+            Life::Over => None,
+        };
+        if let Some(round) = round {
+            round.dialled(identity, DialOutcome::Silent, &mut self.fx);
+            round.rest(identity, now + super::join::REFUSED);
+        }
+        self.look_after_round();
     }
 
     /// Both sides know each other now.

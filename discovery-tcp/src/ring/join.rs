@@ -18,7 +18,7 @@ use crate::moment::Moment;
 /// First and longest pause between two requests.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Pause after a refusal that somebody has to mend.
-const REFUSED: Duration = Duration::from_secs(30);
+pub(super) const REFUSED: Duration = Duration::from_secs(30);
 
 /// A newcomer's attempt to be admitted.
 #[derive(Debug, Default)]

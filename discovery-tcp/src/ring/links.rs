@@ -144,12 +144,12 @@ impl Links {
         links.iter().max_by_key(heard_at).copied()
     }
 
-    /// Whether an open link to this node was dialled from here.
-    pub(super) fn has_dialled(&self, node: NodeId) -> bool {
+    /// Whether an open link to this node was dialled from here, at one of these addresses.
+    pub(super) fn has_dialled(&self, node: NodeId, addresses: &[SocketAddr]) -> bool {
         let links = self.by_node.get(&node).into_iter().flatten();
         links
             .filter_map(|id| self.table.get(id))
-            .any(|link| link.dialled.is_some())
+            .any(|link| link.dialled.is_some_and(|to| addresses.contains(&to)))
     }
 
     pub(super) fn is_linked(&self, node: NodeId) -> bool {

@@ -27,6 +27,8 @@ use crate::config::{Quorum, Recovery};
 use crate::message::{Decided, Decision, Message, RecoverAnswer, RecoverAsk, RecoverVerdict, Tail};
 use crate::moment::Moment;
 
+/// Least time between two dials of a missing member.
+const REDIAL: Duration = Duration::from_millis(500);
 /// How long a forced recovery waits for those that can answer.
 const FORCED_WAIT: Duration = Duration::from_secs(2);
 /// How long a survivor that knows itself better keeps refusing others without success.
@@ -59,6 +61,8 @@ pub(super) struct Survivor {
 
 #[derive(Debug, Default)]
 struct PodWatch {
+    /// When the member's own address was dialled last.
+    dialled_at: Option<Moment>,
     question: Option<u64>,
     asked_at: Moment,
     fact: Option<Timed<PodFact>>,
@@ -260,7 +264,15 @@ impl Ring {
     /// Dials a missing member and reads its pod, by the pod's name.
     fn ask_after(&mut self, node: &NodeInfo) {
         let now = self.fx.now;
-        self.fx.ensure_link(node, 0);
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let watch = m.survivor.pods.entry(node.id()).or_default();
+        // Somebody else may answer there, and will answer again.
+        if watch.dialled_at.is_none_or(|at| now.since(at) >= REDIAL) {
+            watch.dialled_at = Some(now);
+            self.fx.ensure_link(node, 0);
+        }
         let Some(uid) = node.pod_uid().cloned() else {
             return;
         };

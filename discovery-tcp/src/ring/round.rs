@@ -225,6 +225,13 @@ impl Round {
         }
     }
 
+    /// It is not dialled again before then.
+    pub(super) fn rest(&mut self, identity: &ProcessIdentity, until: Moment) {
+        if let Some(contact) = self.contacts.get_mut(identity) {
+            contact.due = until;
+        }
+    }
+
     /// The platform's word on a pod; false if nobody here asked.
     pub(super) fn take_fact(&mut self, question: u64, fact: &PodFact) -> bool {
         for contact in self.contacts.values_mut() {
