@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`config`] | the settings: file, environment, flags; all faults at once |
 //! | [`compose`] | finders made from them |
+//! | [`app`] | a node put together: finder, ring and services |
+//! | [`feed`] | what users of the API are told, kept once for all of them |
+//! | [`grpc`] | the API |
 //! | [`view`] | what the outside is told of a running node |
 //! | [`metrics`] | its numbers, for Prometheus |
 //! | [`http`] | probes, metrics and the page |
@@ -14,9 +17,12 @@
 
 pub mod config;
 
+pub mod app;
 pub mod compose;
 
 pub mod demo;
+pub mod feed;
+pub mod grpc;
 pub mod http;
 pub mod metrics;
 pub mod view;

@@ -3,12 +3,16 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use tokio::io::Interest;
 use tokio::net::unix::pipe::Sender;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::exit;
 
@@ -69,19 +73,46 @@ pub(crate) fn clock_words(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
 }
 
-/// Starts to log to standard error; the first filter that is given counts.
+/// The filter of the log that runs, and what it was made from.
+static LOGS: OnceLock<Mutex<(String, Handle<EnvFilter, Registry>)>> = OnceLock::new();
+
+/// Starts to log to standard error, as text or as one JSON object a line.
 ///
 /// # Errors
 ///
 /// If the filter cannot be read, with what is wrong with it.
-pub(crate) fn start_logs(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| format!("--log '{filter}': {error}; give a level such as info"))?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    logs.try_init().map_err(|error| error.to_string())
+pub(crate) fn start_logs(filter: &str, is_json: bool) -> Result<(), String> {
+    let (layer, handle) = reload::Layer::new(env_filter("--log ", filter)?);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(layer);
+    let started = if is_json {
+        registry.with(lines.json()).try_init()
+    } else {
+        let lines = lines.with_ansi(io::stderr().is_terminal());
+        registry.with(lines).try_init()
+    };
+    started.map_err(|error| error.to_string())?;
+    // It is started once in a process, and the log itself has just said so.
+    let _ = LOGS.set(Mutex::new((filter.to_owned(), handle)));
+    Ok(())
+}
+
+/// Logs by another filter from now on; returns the one before.
+///
+/// # Errors
+///
+/// If the filter cannot be read, or nothing is logged in this process.
+pub(crate) fn change_logs(filter: &str) -> Result<String, String> {
+    let logs = LOGS.get().ok_or("nothing is logged in this process")?;
+    let mut logs = logs.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = env_filter("", filter)?;
+    logs.1.reload(read).map_err(|error| error.to_string())?;
+    Ok(std::mem::replace(&mut logs.0, filter.to_owned()))
+}
+
+fn env_filter(flag: &str, filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter)
+        .map_err(|error| format!("{flag}'{filter}': {error}; give a level such as info"))
 }
 
 /// The signals that ask the process to end.

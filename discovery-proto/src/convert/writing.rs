@@ -110,7 +110,7 @@ impl From<&TopologyEvent> for v1::TopologyChange {
             joined: event.joined.iter().map(Into::into).collect(),
             left: event.left.iter().map(Into::into).collect(),
             removed: removed
-                .map(|(member, evidence)| removal(member, evidence, topology))
+                .map(|(member, evidence)| v1::Removal::of(member, evidence, topology))
                 .collect(),
             epoch_changed: event.epoch_changed,
             next_order: topology.next_order().get(),
@@ -118,22 +118,24 @@ impl From<&TopologyEvent> for v1::TopologyChange {
     }
 }
 
-/// Who was removed and why, with observers named as this topology names them.
-fn removal(member: &Member, evidence: &Evidence, topology: &Topology) -> v1::Removal {
-    let accusations = match evidence {
-        Evidence::Accused(accusations) => accusations
-            .iter()
-            .map(|accusation| v1::Accusation::named_by(accusation, Some(topology)))
-            .collect(),
-        _ => Vec::new(),
-    };
-    v1::Removal {
-        member: Some(member.into()),
-        evidence: Some(v1::Evidence {
-            summary: evidence.in_words_of(topology).to_string(),
-            kind: evidence_kind(evidence).into(),
-            accusations,
-        }),
+impl v1::Removal {
+    /// Who was removed and why, with observers named as this topology names them.
+    pub fn of(member: &Member, evidence: &Evidence, topology: &Topology) -> Self {
+        let accusations = match evidence {
+            Evidence::Accused(accusations) => accusations
+                .iter()
+                .map(|accusation| v1::Accusation::named_by(accusation, Some(topology)))
+                .collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            member: Some(member.into()),
+            evidence: Some(v1::Evidence {
+                summary: evidence.in_words_of(topology).to_string(),
+                kind: evidence_kind(evidence).into(),
+                accusations,
+            }),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The flags of every command that makes a finder, built from the table of settings.
+//! The flags of every command that makes a finder, and those of running a node, built from the
+//! table of settings.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +7,10 @@ use std::path::PathBuf;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::{ConfigFaults, FinderPlan, Form, SETTINGS, Setting, Surroundings, finder_plan};
+use crate::config::{
+    ConfigFaults, FinderPlan, Form, NodePlan, SETTINGS, Setting, Surroundings, finder_plan,
+    node_plan,
+};
 
 /// What the command line says about the finder.
 #[derive(Clone, Debug, Default)]
@@ -28,14 +32,8 @@ impl FinderFlags {
 
 impl Args for FinderFlags {
     fn augment_args(command: Command) -> Command {
-        let config = Arg::new(CONFIG)
-            .long(CONFIG)
-            .env("DISCOVERY_CONFIG")
-            .value_name("FILE")
-            .value_parser(ValueParser::path_buf())
-            .help_heading(FINDER)
-            .help("Settings from this TOML file; environment and flags beat it");
-        command.arg(config).args(SETTINGS.iter().map(flag))
+        let settings = SETTINGS.iter().filter(|setting| setting.is_of_a_finder());
+        command.arg(config_file()).args(settings.map(flag))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -51,14 +49,75 @@ impl FromArgMatches for FinderFlags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.config = matches.get_one::<PathBuf>(CONFIG).cloned();
-        for setting in SETTINGS {
-            if let Some(values) = matches.get_many::<String>(setting.flag) {
-                self.given.insert(setting.key, values.cloned().collect());
-            }
-        }
+        (self.config, self.given) = given(matches, Setting::is_of_a_finder);
         Ok(())
     }
+}
+
+/// What the command line says about a node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFlags {
+    config: Option<PathBuf>,
+    given: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl NodeFlags {
+    /// The plan that file, environment and these flags make.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of all three at once.
+    pub fn plan(&self, surroundings: &Surroundings) -> Result<NodePlan, ConfigFaults> {
+        node_plan(self.config.as_deref(), surroundings, &self.given)
+    }
+}
+
+impl Args for NodeFlags {
+    fn augment_args(command: Command) -> Command {
+        command.arg(config_file()).args(SETTINGS.iter().map(flag))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for NodeFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self::default();
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        (self.config, self.given) = given(matches, |_| true);
+        Ok(())
+    }
+}
+
+/// The file and the settings that the command line gives, of those that it may.
+fn given(
+    matches: &ArgMatches,
+    may: impl Fn(&Setting) -> bool,
+) -> (Option<PathBuf>, BTreeMap<&'static str, Vec<String>>) {
+    let config = matches.get_one::<PathBuf>(CONFIG).cloned();
+    let mut settings = BTreeMap::new();
+    for setting in SETTINGS.iter().filter(|setting| may(setting)) {
+        if let Some(values) = matches.get_many::<String>(setting.flag) {
+            settings.insert(setting.key, values.cloned().collect());
+        }
+    }
+    (config, settings)
+}
+
+fn config_file() -> Arg {
+    Arg::new(CONFIG)
+        .long(CONFIG)
+        .env("DISCOVERY_CONFIG")
+        .value_name("FILE")
+        .value_parser(ValueParser::path_buf())
+        .help_heading(FINDER)
+        .help("Settings from this TOML file; environment and flags beat it")
 }
 
 const CONFIG: &str = "config";
@@ -70,6 +129,9 @@ fn flag(setting: &'static Setting) -> Arg {
         "finder.dns" => "Finder 'dns'",
         "finder.static" => "Finder 'static'",
         "finder.file" => "Finder 'file'",
+        "node" => "Node",
+        "ring" => "Ring",
+        "grpc" | "http" | "admin" | "run" => "Services and process",
         _ => FINDER,
     };
     let default = match setting.default {

@@ -1,6 +1,7 @@
 //! The command line: which commands there are, and how each ends. What a command does is in its own
 //! file.
 
+mod ask;
 mod completions;
 mod config;
 mod demo;
@@ -9,6 +10,7 @@ mod flags;
 mod json;
 mod rbac;
 mod report_text;
+mod run;
 mod seeds;
 mod stats_json;
 
@@ -16,17 +18,17 @@ use std::io;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::SpawnError;
 use crate::compose::ComposeError;
 use crate::config::{ConfigFaults, Surroundings};
 use crate::exit::{self, EXIT_CODES_HELP};
 use crate::terminal::{self, Stop};
 use crate::wrap::titled;
 
-pub use flags::FinderFlags;
+pub use flags::{FinderFlags, NodeFlags};
 
-/// Finds the processes of a clustered application, and shows what it finds.
-///
-/// Today the node finds and explains; agreeing on who is in the cluster comes later.
+/// Finds the processes of a clustered application, agrees with them on who is in the cluster, and
+/// tells everybody who asks.
 #[derive(Debug, Parser)]
 #[command(name = "discovery-node", version, after_help = EXAMPLES, after_long_help = long_help())]
 pub struct Cli {
@@ -39,6 +41,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunArgs),
+    Topology(ask::TopologyArgs),
+    Events(ask::EventsArgs),
+    Status(ask::StatusArgs),
+    Publish(ask::PublishArgs),
+    Subscribe(ask::SubscribeArgs),
+    Drain(ask::DrainArgs),
+    Remove(ask::RemoveArgs),
+    Recover(ask::RecoverArgs),
+    Admin(ask::AdminArgs),
     Seeds(seeds::SeedsArgs),
     Doctor(doctor::DoctorArgs),
     Rbac(rbac::RbacArgs),
@@ -54,9 +66,12 @@ discovery_k8s=debug [env: DISCOVERY_LOG, else RUST_LOG]";
 const EXAMPLES: &str = "\
 Examples:
   discovery-node demo                                five members on this machine, nothing needed
+  discovery-node run --service ring                  in a pod: a node of the cluster
   discovery-node seeds --watch --service ring        in a pod: the peers of Service ring
   discovery-node seeds --namespace prod --service ring --context staging
   discovery-node seeds --seed 10.0.0.7:47500 --seed '[fd00::7]:47500..47502' --json
+  discovery-node topology --watch                    who is in the cluster, as it changes
+  discovery-node events --from 7 -o json             what happened since version 7
   discovery-node doctor --service ring               what is wrong, and what to do about it
   discovery-node rbac print --namespace prod --service ring | kubectl apply -f -";
 
@@ -79,6 +94,25 @@ pub enum Failure {
     /// A finder refuses its configuration.
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    /// The node cannot be started.
+    #[error("the node cannot be started: {0}")]
+    Start(#[from] SpawnError),
+    /// The node that was to be asked cannot be reached.
+    #[error("no node answers at {node}: {why}")]
+    Unreachable {
+        /// Where.
+        node: String,
+        /// Why.
+        why: String,
+    },
+    /// The node that was asked refuses.
+    #[error("{message} ({reason})")]
+    Refused {
+        /// The reason for programs.
+        reason: String,
+        /// The reason for people.
+        message: String,
+    },
     /// Something on the command line cannot be used.
     #[error("{0}")]
     Usage(String),
@@ -103,6 +137,9 @@ impl Failure {
             // Whoever reads us has read enough, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
             Self::Output(_) => exit::OUTPUT,
+            Self::Start(_) => exit::NOT_STARTED,
+            Self::Unreachable { .. } => exit::UNREACHABLE,
+            Self::Refused { .. } => exit::CALL_REFUSED,
             Self::System { .. } => exit::SYSTEM,
         }
     }
@@ -119,9 +156,13 @@ impl Failure {
                 let lines: String = lines.collect();
                 format!("discovery-node: the configuration cannot be used\n{lines}")
             }
-            Self::Compose(_) | Self::Usage(_) | Self::Output(_) | Self::System { .. } => {
-                format!("discovery-node: {self}\n")
-            }
+            Self::Compose(_)
+            | Self::Start(_)
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Usage(_)
+            | Self::Output(_)
+            | Self::System { .. } => format!("discovery-node: {self}\n"),
         }
     }
 }
@@ -145,8 +186,13 @@ impl Cli {
             .log
             .or_else(|| env("DISCOVERY_LOG"))
             .or_else(|| env("RUST_LOG"));
+        let plan = match &self.command {
+            Command::Run(args) => Some(args.plan(surroundings)?),
+            _ => None,
+        };
         let filter = filter.as_deref().unwrap_or(self.command.log_default());
-        terminal::start_logs(filter).map_err(Failure::Usage)?;
+        let is_json = plan.as_ref().is_some_and(run::logs_json);
+        terminal::start_logs(filter, is_json).map_err(Failure::Usage)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
@@ -155,12 +201,24 @@ impl Cli {
                 what: "no runtime can be started",
                 source,
             })?;
-        let done = runtime.block_on(self.command.run(surroundings));
+        let done = runtime.block_on(async {
+            let mut stop = Stop::listen().map_err(|source| Failure::System {
+                what: "signals cannot be heard",
+                source,
+            })?;
+            match plan {
+                Some(plan) => run::run(plan, &mut stop).await,
+                None => self.command.run(surroundings, &mut stop).await,
+            }
+        });
         // A name that is still being looked up must not hold the process up.
         runtime.shutdown_background();
         done
     }
 }
+
+/// What a node logs: one line for each decision, and trouble.
+const LOG_RUN: &str = "info,kube_client=off,kube_runtime=off";
 
 /// The client's own words about failures are ours too, told better.
 const LOG_DEFAULT: &str = "warn,kube_client=off,kube_runtime=off";
@@ -174,8 +232,18 @@ const LOG_DEMO: &str = "error";
 impl Command {
     fn log_default(&self) -> &'static str {
         match self {
+            Self::Run(_) => LOG_RUN,
             Self::Demo(_) => LOG_DEMO,
-            Self::Seeds(_)
+            Self::Topology(_)
+            | Self::Events(_)
+            | Self::Status(_)
+            | Self::Publish(_)
+            | Self::Subscribe(_)
+            | Self::Drain(_)
+            | Self::Remove(_)
+            | Self::Recover(_)
+            | Self::Admin(_)
+            | Self::Seeds(_)
             | Self::Doctor(_)
             | Self::Rbac(_)
             | Self::Config(_)
@@ -183,16 +251,22 @@ impl Command {
         }
     }
 
-    async fn run(self, surroundings: &Surroundings) -> Result<u8, Failure> {
-        let mut stop = Stop::listen().map_err(|source| Failure::System {
-            what: "signals cannot be heard",
-            source,
-        })?;
+    async fn run(self, surroundings: &Surroundings, stop: &mut Stop) -> Result<u8, Failure> {
         match self {
-            Self::Seeds(args) => seeds::run(&args, surroundings, &mut stop).await,
-            Self::Doctor(args) => doctor::run(&args, surroundings, &mut stop).await,
+            Self::Run(_) => Err(Failure::Usage("run was not planned".to_owned())),
+            Self::Topology(args) => ask::topology(&args, stop).await,
+            Self::Events(args) => ask::events(&args, stop).await,
+            Self::Status(args) => ask::status(&args, stop).await,
+            Self::Publish(args) => ask::publish(&args, stop).await,
+            Self::Subscribe(args) => ask::subscribe(&args, stop).await,
+            Self::Drain(args) => ask::drain(&args, surroundings).await,
+            Self::Remove(args) => ask::remove(&args, surroundings).await,
+            Self::Recover(args) => ask::recover(&args, surroundings).await,
+            Self::Admin(args) => ask::admin(&args, surroundings).await,
+            Self::Seeds(args) => seeds::run(&args, surroundings, stop).await,
+            Self::Doctor(args) => doctor::run(&args, surroundings, stop).await,
             Self::Rbac(args) => rbac::run(&args, surroundings),
-            Self::Demo(args) => demo::run(&args, &mut stop).await,
+            Self::Demo(args) => demo::run(&args, stop).await,
             Self::Config(args) => config::run(&args),
             Self::Completions(args) => completions::run(&args),
         }

@@ -237,14 +237,14 @@ mod tests {
     #[test]
     fn unknown_names_are_faults_with_the_place_and_the_nearest_name() {
         let (mut layers, mut faults) = (Layers::default(), Vec::new());
-        let file = "[finder]\nkind = \"dns\"\n[ring]\nx = 1\n[finder.kubernetes]\nservice = 1.5\n";
+        let file = "[finder]\nkind = \"dns\"\n[rings]\nx = 1\n[finder.kubernetes]\nservice = 1.5\n";
         layers.add_file("f.toml", file, &mut faults);
         layers.add_env(&env(&[("DISCOVERY_SERVISE", "ring")]), &mut faults);
         let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let expected = [
             "finder.kind (f.toml:2): there is no such setting; did you mean 'finder.kinds'?",
             "finder.kubernetes.service (f.toml:6): write a list, such as [\"ring\"]",
-            "ring (f.toml:3): there is no such setting; remove it",
+            "rings (f.toml:3): there is no such setting; remove it",
             "DISCOVERY_SERVISE = 'ring' (DISCOVERY_SERVISE): there is no such setting; \
              did you mean 'DISCOVERY_SERVICE'?",
         ];

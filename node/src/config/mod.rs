@@ -4,8 +4,11 @@
 mod example;
 mod fault;
 mod layers;
+mod node;
+mod node_settings;
 mod parts;
 mod plan;
+mod ring;
 mod settings;
 mod values;
 
@@ -14,12 +17,14 @@ use std::path::Path;
 
 pub use example::example_file;
 pub use fault::{ConfigFaults, Fault, Origin};
+pub use node::{AdminListen, GRPC_PORT, HTTP_PORT, LogFormat, NodeConfig, RING_PORT, admin_socket};
 pub use plan::{FinderPlan, Part};
 pub use settings::{Form, SETTINGS, Setting};
 
 pub(crate) use values::positive_time;
 
 use layers::Layers;
+use values::Reader;
 
 /// Largest configuration file, in bytes.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -63,6 +68,65 @@ pub fn finder_plan(
     surroundings: &Surroundings,
     flags: &BTreeMap<&'static str, Vec<String>>,
 ) -> Result<FinderPlan, ConfigFaults> {
+    let (layers, mut faults) = read_layers(file, surroundings, flags);
+    let plan = plan::plan(&layers, surroundings, &mut faults);
+    plan.ok_or(ConfigFaults { faults })
+}
+
+/// What a node is to be run with.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    /// Its finder; none if it is to found a cluster alone and nobody said whom to ask.
+    pub finder: Option<FinderPlan>,
+    /// Everything else.
+    pub node: NodeConfig,
+    /// Every setting that somebody gave: its key, its values and where they came from.
+    pub given: Vec<(&'static str, Vec<String>, Origin)>,
+}
+
+/// Reads file, environment and flags as everything that a node is run with.
+///
+/// # Errors
+///
+/// Every fault at once, each with the place its value came from. Nothing was started.
+pub fn node_plan(
+    file: Option<&Path>,
+    surroundings: &Surroundings,
+    flags: &BTreeMap<&'static str, Vec<String>>,
+) -> Result<NodePlan, ConfigFaults> {
+    let (layers, mut faults) = read_layers(file, surroundings, flags);
+    let needs_finder = surroundings.is_in_a_pod()
+        || layers.iter().any(|(key, _)| key.starts_with("finder."))
+        || layers
+            .get(node_settings::FORMATION)
+            .is_none_or(|given| given.values != ["single"]);
+    let finder = needs_finder
+        .then(|| plan::plan(&layers, surroundings, &mut faults))
+        .flatten();
+    let mut reader = Reader {
+        layers: &layers,
+        faults: &mut faults,
+    };
+    let node = node::node_config(&mut reader, surroundings, finder.as_ref());
+    let given = layers
+        .iter()
+        .map(|(key, given)| (key, given.values.clone(), given.origin.clone()))
+        .collect();
+    match node {
+        Some(node) if faults.is_empty() => Ok(NodePlan {
+            finder,
+            node,
+            given,
+        }),
+        _ => Err(ConfigFaults { faults }),
+    }
+}
+
+fn read_layers(
+    file: Option<&Path>,
+    surroundings: &Surroundings,
+    flags: &BTreeMap<&'static str, Vec<String>>,
+) -> (Layers, Vec<Fault>) {
     let (mut layers, mut faults) = (Layers::default(), Vec::new());
     if let Some(path) = file {
         let shown = path.display().to_string();
@@ -80,8 +144,7 @@ pub fn finder_plan(
     }
     layers.add_env(&surroundings.env, &mut faults);
     layers.add_flags(flags);
-    let plan = plan::plan(&layers, surroundings, &mut faults);
-    plan.ok_or(ConfigFaults { faults })
+    (layers, faults)
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

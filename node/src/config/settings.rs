@@ -1,6 +1,8 @@
 //! The table of every setting: its key in the file, its flag, its environment name and its words.
 //! Flags, help, environment names and the example file are all made from it; what the values mean
-//! is decided in `plan.rs`.
+//! is decided in `plan.rs` and `node.rs`. The lines about running a node are in `node_settings.rs`.
+
+use super::node_settings::NODE_SETTINGS;
 
 /// How a setting is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,11 @@ impl Setting {
         self.key.rsplit_once('.').map_or("", |(table, _)| table)
     }
 
+    /// Whether it is about finding; the others are about running a node.
+    pub fn is_of_a_finder(&self) -> bool {
+        self.key.starts_with("finder.")
+    }
+
     /// The setting of this key.
     pub fn of_key(key: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.key == key)
@@ -67,7 +74,7 @@ pub(super) const PORT: &str = "finder.port";
 /// The address families to use.
 pub(super) const FAMILIES: &str = "finder.families";
 
-const fn setting(
+pub(super) const fn setting(
     key: &'static str,
     flag: &'static str,
     value_name: &'static str,
@@ -86,14 +93,14 @@ const fn setting(
     }
 }
 
-const fn list(setting: Setting) -> Setting {
+pub(super) const fn list(setting: Setting) -> Setting {
     Setting {
         form: Form::List,
         ..setting
     }
 }
 
-const fn switch(
+pub(super) const fn switch(
     key: &'static str,
     flag: &'static str,
     about: &'static str,
@@ -106,7 +113,22 @@ const fn switch(
 }
 
 /// Every setting, in the order of the help and of the example file.
-pub const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting] = &{
+    let mut all = [FINDER_SETTINGS[0]; FINDER_SETTINGS.len() + NODE_SETTINGS.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = if place < FINDER_SETTINGS.len() {
+            FINDER_SETTINGS[place]
+        } else {
+            NODE_SETTINGS[place - FINDER_SETTINGS.len()]
+        };
+        place += 1;
+    }
+    all
+};
+
+/// The settings of finders: all that a command needs that only looks.
+const FINDER_SETTINGS: &[Setting] = &[
     list(setting(
         KINDS,
         "finder",

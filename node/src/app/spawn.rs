@@ -1,0 +1,197 @@
+//! From a configuration to a running node: binds, starts the ring, then serves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use discovery_core::{AttributesError, Finder};
+use discovery_proto::convert::GRPC_ATTRIBUTE;
+use discovery_tcp::{StartError, TcpDiscovery};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::listeners::{BindError, Bound, Listeners, bind};
+use super::running::{Control, ENDS_MAX, Places, RunningApp, Tokens};
+use crate::config::NodeConfig;
+use crate::feed::Feed;
+use crate::grpc::{Api, keep_up_to_date, serve_admin, serve_api};
+use crate::http;
+use crate::view::{NodeView, Overheard};
+
+/// A node that is put together and does not run yet.
+#[derive(Debug)]
+#[must_use = "nothing happens before it is spawned"]
+pub struct App {
+    config: NodeConfig,
+    finder: Option<Arc<dyn Finder>>,
+    listeners: Listeners,
+}
+
+/// Why a node could not be started; nothing runs then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// A service cannot listen. A retry helps once whoever holds the address has ended.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The ring cannot start; see its faults for whether a retry helps.
+    #[error(transparent)]
+    Ring(#[from] StartError),
+    /// Where the API is served does not fit beside the configured attributes. A retry does not help.
+    #[error("attributes: {0}; drop some")]
+    Attributes(#[from] AttributesError),
+}
+
+impl App {
+    /// A node of this configuration that finds others by this finder.
+    pub fn build(config: NodeConfig, finder: Option<Arc<dyn Finder>>) -> Self {
+        Self {
+            config,
+            finder,
+            listeners: Listeners::default(),
+        }
+    }
+
+    /// Uses these sockets in place of the configured addresses.
+    pub fn with_listeners(mut self, listeners: Listeners) -> Self {
+        self.listeners = listeners;
+        self
+    }
+
+    /// Starts everything; must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If a socket cannot be bound, or the ring cannot start.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops what was started.
+    pub async fn spawn(mut self) -> Result<RunningApp, SpawnError> {
+        let bound = bind(&self.config, &mut self.listeners)?;
+        let grpc = bound.grpc.as_ref().and_then(local_address);
+        let finder = self.finder.take().map(Overheard::new);
+        let discovery = self.start_ring(grpc, finder.as_ref()).await?;
+        let view = NodeView::start(discovery.clone(), finder.as_ref());
+        let (ends, requests) = mpsc::channel(ENDS_MAX);
+        let tokens = Tokens::default();
+        let api = Api {
+            feed: Feed::start(&discovery),
+            view: view.clone(),
+            control: Control::new(ends),
+            payload_bytes_max: self.config.ring.payload_bytes_max,
+            cluster_name: Arc::clone(&self.config.ring.cluster_name),
+            streams: Arc::new(Semaphore::new(self.config.streams_max)),
+            ending: tokens.ending.clone(),
+            settings_digest: self.config.ring.settings,
+            discovery: discovery.clone(),
+        };
+        let places = Places {
+            grpc,
+            http: bound.http.as_ref().and_then(local_address),
+            admin: bound.admin_path.clone(),
+        };
+        let services = serve(bound, &api, &tokens).await;
+        Ok(RunningApp {
+            discovery,
+            view,
+            control: api.control,
+            requests,
+            tokens,
+            services,
+            places,
+            stop_limit: self.config.stop_limit,
+            exit_on_refusal: self.config.exit_on_refusal,
+        })
+    }
+
+    async fn start_ring(
+        &mut self,
+        grpc: Option<SocketAddr>,
+        finder: Option<&Overheard>,
+    ) -> Result<TcpDiscovery, SpawnError> {
+        let config = &mut self.config;
+        if let Some(address) = grpc {
+            config
+                .attributes
+                .insert(GRPC_ATTRIBUTE, reached_at(address))?;
+        }
+        let mut builder = TcpDiscovery::builder()
+            .name(config.name.as_str())
+            .advertise(config.advertise.iter().copied())
+            .attributes(config.attributes.clone())
+            .config(config.ring.clone());
+        builder = match self.listeners.ring.take() {
+            Some(listener) => builder.listener(listener),
+            None => builder.listen(config.ring_listen),
+        };
+        if let Some(uid) = &config.pod_uid {
+            builder = builder.pod_uid(uid.as_str());
+        }
+        if let Some(zone) = &config.zone {
+            builder = builder.zone(zone.as_str());
+        }
+        if let Some(host_node) = &config.host_node {
+            builder = builder.host_node(host_node.as_str());
+        }
+        if let Some(finder) = finder {
+            builder = builder.finder(Arc::new(finder.clone()));
+        }
+        Ok(builder.start().await?)
+    }
+}
+
+/// Where others reach a service: at that port of the node's addresses, or at that address alone.
+fn reached_at(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.port().to_string()
+    } else {
+        address.to_string()
+    }
+}
+
+fn local_address(listener: &TcpListener) -> Option<SocketAddr> {
+    listener.local_addr().ok()
+}
+
+/// Starts the services; each ends once it is told to, and its open calls with it.
+async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
+    let mut services = JoinSet::new();
+    if let Some(listener) = bound.grpc {
+        let (reporter, serving) = serve_api(listener, api.clone(), tokens.closing.clone()).await;
+        services.spawn(async move { ended("gRPC", serving.await) });
+        let (discovery, view) = (api.discovery.clone(), api.view.clone());
+        let (draining, closing) = (tokens.draining.clone(), tokens.closing.clone());
+        services.spawn(async move {
+            let health = keep_up_to_date(reporter, discovery, view, draining);
+            closing.run_until_cancelled(health).await;
+        });
+    }
+    if let Some(listener) = bound.http {
+        let serving = http::serve(listener, api.view.clone(), tokens.closing.clone());
+        services.spawn(async move { ended("HTTP", serving.await) });
+    }
+    if let Some(listener) = bound.admin {
+        let serving = serve_admin(listener, api.clone(), tokens.closing.clone());
+        services.spawn(async move { ended("admin", serving.await) });
+    }
+    services
+}
+
+fn ended<E: std::error::Error>(what: &str, served: Result<(), E>) {
+    if let Err(error) = served {
+        tracing::error!(%error, "the {what} service has ended");
+    }
+}
+
+/// A word for each stage of the end.
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            draining: CancellationToken::new(),
+            ending: CancellationToken::new(),
+            closing: CancellationToken::new(),
+        }
+    }
+}

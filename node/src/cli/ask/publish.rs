@@ -1,0 +1,77 @@
+//! `publish`: one message to all members.
+
+use std::io::Read as _;
+
+use clap::Args;
+use discovery_proto::discovery::v1;
+
+use super::super::Failure;
+use super::link::Asked;
+use crate::exit;
+use crate::grpc::{DECISION_LIMIT, REQUEST_BYTES_MAX};
+use crate::terminal::{self, Stop};
+
+/// Publish a message to all members and wait until it is decided.
+///
+/// Give --key to make a retry safe: with the same key a message is delivered once.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PublishArgs {
+    /// What it is about
+    topic: String,
+
+    /// What it says; without it, standard input is read to its end
+    message: Option<String>,
+
+    /// What no other message has; with it a retry through any node is safe
+    #[arg(long, value_name = "KEY", default_value = "")]
+    key: String,
+
+    #[command(flatten)]
+    asked: Asked,
+}
+
+pub(in crate::cli) async fn run(args: &PublishArgs, stop: &mut Stop) -> Result<u8, Failure> {
+    let payload = match &args.message {
+        Some(text) => text.clone().into_bytes(),
+        None => read_input()?,
+    };
+    let published = async {
+        let mut node = args.asked.connect().await?;
+        let mut request = tonic::Request::new(v1::PublishRequest {
+            topic: args.topic.clone(),
+            payload,
+            idempotency_key: args.key.clone(),
+        });
+        request.set_timeout(DECISION_LIMIT);
+        Ok::<_, Failure>(node.publish(request).await?.into_inner())
+    };
+    let answer = tokio::select! {
+        answer = published => answer?,
+        code = stop.asked() => return Ok(code),
+    };
+    let cursor = answer.cursor.unwrap_or_default();
+    let topology = cursor.topology.unwrap_or_default();
+    let repeated = if answer.was_repeated {
+        " (it was published before)"
+    } else {
+        ""
+    };
+    terminal::say(&format!(
+        "decided: epoch {} version {} position {}{repeated}\n",
+        topology.epoch, topology.version, cursor.position
+    ))?;
+    Ok(exit::DONE)
+}
+
+/// Standard input, at most as much as a request may hold.
+fn read_input() -> Result<Vec<u8>, Failure> {
+    let mut payload = Vec::new();
+    let limit = u64::try_from(REQUEST_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut input = std::io::stdin().lock().take(limit);
+    let read = input.read_to_end(&mut payload);
+    read.map_err(|source| Failure::System {
+        what: "standard input cannot be read",
+        source,
+    })?;
+    Ok(payload)
+}

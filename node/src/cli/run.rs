@@ -1,0 +1,79 @@
+//! `run`: the node, until it is asked to end.
+
+use clap::Args;
+use tokio::sync::Mutex;
+
+use super::{Failure, NodeFlags};
+use crate::app::{App, End};
+use crate::compose::compose;
+use crate::config::{LogFormat, NodePlan, Surroundings};
+use crate::exit;
+use crate::terminal::{self, Stop};
+
+/// Run a node: find the others, join them, answer the API, leave in order.
+///
+/// In a pod it needs nothing but the Service's name and the downward API: the pod's name,
+/// namespace, uid and IPs and its node's name; what is missing is told as lines of a manifest. SIGTERM or SIGINT ends it in order, a second one at once.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    node: NodeFlags,
+}
+
+impl RunArgs {
+    pub(super) fn plan(&self, surroundings: &Surroundings) -> Result<NodePlan, Failure> {
+        Ok(self.node.plan(surroundings)?)
+    }
+}
+
+/// Whether a plan wants its log as JSON.
+pub(super) fn logs_json(plan: &NodePlan) -> bool {
+    plan.node.log_format == LogFormat::Json
+}
+
+pub(super) async fn run(plan: NodePlan, stop: &mut Stop) -> Result<u8, Failure> {
+    let composed = plan.finder.as_ref().map(compose).transpose()?;
+    let finder = composed.map(|composed| composed.finder);
+    let (name, cluster) = (plan.node.name.clone(), plan.node.ring.cluster_name.clone());
+    let formation = plan.node.ring.formation.to_string();
+    let app = App::build(plan.node, finder).spawn().await?;
+    let words = |address: Option<std::net::SocketAddr>| {
+        address.map_or_else(|| "off".to_owned(), |address| address.to_string())
+    };
+    let (grpc, http) = (words(app.grpc_address()), words(app.http_address()));
+    let admin = app.admin_path().map(|path| path.display().to_string());
+    tracing::info!(%name, %cluster, formation, grpc, http, admin, "the node runs");
+    tracing::warn!(
+        "links and the API are not secured: everybody who reaches the ports can read and publish, \
+         and can pose as a node; let a NetworkPolicy fence them"
+    );
+    let stop = Mutex::new(stop);
+    let code = Mutex::new(exit::TERMINATED);
+    let end = app
+        .run(|| async {
+            *code.lock().await = stop.lock().await.asked().await;
+        })
+        .await;
+    let at_once = *code.lock().await;
+    Ok(match end {
+        End::Left => exit::DONE,
+        End::NotDecided => {
+            terminal::complain(
+                "discovery-node: the leave was not decided in time; the others will find the \
+                 node gone\n",
+            );
+            exit::DONE
+        }
+        End::AtOnce => at_once,
+        End::Refused(why) => {
+            let line =
+                format!("discovery-node: the cluster refuses this node; it waits for {why}\n");
+            terminal::complain(&line);
+            exit::REFUSED
+        }
+        End::ByItself => {
+            terminal::complain("discovery-node: the protocol has stopped; see the log\n");
+            exit::STOPPED
+        }
+    })
+}

@@ -1,0 +1,119 @@
+//! What the settings about running a node come to, and what is said where something is missing.
+
+use std::collections::BTreeMap;
+
+use discovery_tcp::{Formation, Recovery};
+
+use super::super::{NodePlan, node_plan};
+use super::*;
+
+const IN_A_POD: &[(&str, &str)] = &[
+    ("KUBERNETES_SERVICE_HOST", "10.96.0.1"),
+    ("POD_NAME", "ring-0"),
+    ("POD_NAMESPACE", "prod"),
+    ("POD_UID", "u-0"),
+    ("POD_IPS", "10.88.0.7,fd00::7"),
+    ("NODE_NAME", "worker-3"),
+    ("DISCOVERY_SERVICE", "ring"),
+];
+
+fn surroundings(env: &[(&str, &str)]) -> Surroundings {
+    let env = env.iter().map(|(name, value)| (*name, *value));
+    Surroundings {
+        env: env
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        mounted_namespace: None,
+    }
+}
+
+fn read(env: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<NodePlan, String> {
+    let flags = flags
+        .iter()
+        .map(|(key, value)| (*key, vec![(*value).to_owned()]));
+    let flags: BTreeMap<_, _> = flags.collect();
+    node_plan(None, &surroundings(env), &flags).map_err(|faults| faults.to_string())
+}
+
+#[test]
+fn a_pod_needs_nothing_but_the_services_name() {
+    let node = read(IN_A_POD, &[]).unwrap().node;
+    assert_eq!(node.name.as_str(), "ring-0");
+    assert_eq!(&*node.ring.cluster_name, "prod/ring");
+    assert_eq!(node.ring.formation, Formation::Census);
+    assert_eq!(node.ring.recovery, Recovery::Census);
+    assert_eq!(node.host_node.unwrap().as_str(), "worker-3");
+    let advertise: Vec<String> = node.advertise.iter().map(ToString::to_string).collect();
+    assert_eq!(advertise, ["10.88.0.7:0", "[fd00::7]:0"]);
+    assert_eq!(node.ring_listen.to_string(), "[::]:47500");
+    assert_eq!(node.grpc_listen.unwrap().to_string(), "[::]:47510");
+}
+
+#[test]
+fn what_a_pod_lacks_is_told_as_lines_of_its_manifest() {
+    let lacking = &IN_A_POD[..3];
+    let told = read(lacking, &[("finder.kubernetes.service", "ring")]).unwrap_err();
+    for line in [
+        "- {name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}",
+        "- {name: POD_IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+}
+
+#[test]
+fn a_static_list_needs_another_way_to_form_than_a_census() {
+    let flags = [
+        ("finder.static.seeds", "10.0.0.1:47500"),
+        (NAME, "a"),
+        (ADVERTISE, "10.0.0.1"),
+    ];
+    let told = read(&[], &flags).unwrap_err();
+    assert!(told.contains("--formation majority"), "{told}");
+}
+
+#[test]
+fn a_node_that_founds_alone_needs_no_finder() {
+    let flags = [
+        ("ring.formation", "single"),
+        (NAME, "a"),
+        (ADVERTISE, "127.0.0.1"),
+    ];
+    let plan = read(&[], &flags).unwrap();
+    assert!(plan.finder.is_none());
+    assert_eq!(plan.node.ring.formation, Formation::Single);
+    assert_eq!(&*plan.node.ring.cluster_name, "default");
+}
+
+#[test]
+fn faults_of_the_finder_and_of_the_node_are_told_together() {
+    let flags = [
+        ("finder.kubernetes.watch_timeout", "soon"),
+        ("ring.silence_limit", "1ms"),
+        ("grpc.listen", "everywhere"),
+    ];
+    let told = read(IN_A_POD, &flags).unwrap_err();
+    for key in [
+        "finder.kubernetes.watch_timeout",
+        "ring.silence_limit",
+        "grpc.listen",
+    ] {
+        assert!(told.contains(key), "{told}");
+    }
+}
+
+#[test]
+fn the_digest_of_shared_settings_is_that_of_the_text() {
+    let digest = |text| {
+        let mut flags = vec![
+            ("ring.formation", "single"),
+            (NAME, "a"),
+            (ADVERTISE, "127.0.0.1"),
+        ];
+        flags.extend((!text.is_empty()).then_some(("ring.shared_settings", text)));
+        read(&[], &flags).unwrap().node.ring.settings
+    };
+    assert_eq!(digest("partitions=1024"), digest("partitions=1024"));
+    assert_ne!(digest("partitions=1024"), digest("partitions=1025"));
+    assert_eq!(digest(""), 0);
+}

@@ -1,0 +1,146 @@
+//! The protocol's settings, read as its own configuration and checked by it.
+
+use std::hash::Hasher;
+
+use discovery_core::{NodeName, ProofRule};
+use discovery_tcp::{Formation, Merge, Quorum, Recovery, RingConfig};
+use twox_hash::XxHash64;
+
+use super::node::count;
+use super::node_settings::{FORMATION, NAMES, SHARED};
+use super::plan::{FinderPlan, Part};
+use super::settings::Setting;
+use super::values::{Reader, time};
+
+const RING: &str = "ring";
+
+/// The ring's configuration, the cluster's name aside.
+pub(super) fn ring_config(reader: &mut Reader<'_>, finder: Option<&FinderPlan>) -> RingConfig {
+    let mut config = RingConfig::default();
+    let lists_all = finder.is_some_and(lists_all);
+    if let Some(formation) = formation(reader, finder.is_none() || lists_all) {
+        config.formation = formation;
+    }
+    config.recovery = if lists_all {
+        Recovery::Census
+    } else {
+        Recovery::Manual
+    };
+    choose(reader, "recovery", RECOVERIES, &mut config.recovery);
+    choose(reader, "proof", PROOFS, &mut config.proof);
+    choose(reader, "quorum", QUORUMS, &mut config.quorum);
+    choose(reader, "merge", MERGES, &mut config.merge);
+    let times = [
+        ("silence_limit", &mut config.silence_limit),
+        ("leave_limit", &mut config.leave_limit),
+        ("recovery_after", &mut config.recovery_after),
+    ];
+    for (field, to) in times {
+        if let Some(value) = reader.one(&key(field), time) {
+            *to = value;
+        }
+    }
+    let counts = [
+        ("payload_bytes_max", &mut config.payload_bytes_max),
+        ("publish_queue_max", &mut config.publish_queue_max),
+    ];
+    for (field, to) in counts {
+        if let Some(value) = reader.one(&key(field), count) {
+            *to = value;
+        }
+    }
+    if let Some(text) = reader.text(SHARED) {
+        config.settings = digest(&text);
+    }
+    for fault in config.faults() {
+        let key = key(fault.field);
+        let key = Setting::of_key(&key).map_or(RING, |setting| setting.key);
+        let value = reader.text(key);
+        reader.fault(key, value.as_deref(), &fault.what);
+    }
+    config
+}
+
+fn key(field: &str) -> String {
+    format!("{RING}.{field}")
+}
+
+/// Whether a finder of this plan lists every process for sure: exactly one Service is asked for.
+fn lists_all(plan: &FinderPlan) -> bool {
+    let of_kubernetes = |part: &&Part| match part {
+        Part::Kubernetes { .. } => true,
+        Part::Dns(_) | Part::Static(_) | Part::File(_) => false,
+    };
+    plan.parts.iter().filter(of_kubernetes).count() == 1
+}
+
+/// A digest that is the same in every build, and is not that of no settings.
+fn digest(text: &str) -> u64 {
+    let mut hasher = XxHash64::with_seed(0);
+    hasher.write(text.as_bytes());
+    hasher.finish().max(1)
+}
+
+const RECOVERIES: &[(&str, Recovery)] =
+    &[("census", Recovery::Census), ("manual", Recovery::Manual)];
+const PROOFS: &[(&str, ProofRule)] = &[
+    ("object", ProofRule::Object),
+    ("kubelet", ProofRule::Kubelet),
+    ("any-object", ProofRule::AnyObject),
+    ("address", ProofRule::Address),
+    ("off", ProofRule::Off),
+];
+const QUORUMS: &[(&str, Quorum)] = &[("majority", Quorum::Majority), ("none", Quorum::None)];
+const MERGES: &[(&str, Merge)] = &[("never", Merge::Never), ("auto", Merge::Auto)];
+
+/// Sets what one of these names stands for, if one was given.
+fn choose<T: Copy>(reader: &mut Reader<'_>, field: &str, names: &[(&str, T)], to: &mut T) {
+    let read = reader.one(&key(field), |text| {
+        let found = names.iter().find(|(name, _)| *name == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+            format!("give one of {}", names.join(", "))
+        })
+    });
+    if let Some(value) = read {
+        *to = value;
+    }
+}
+
+/// How a cluster comes into being; a fault unless it is given or a census is possible.
+fn formation(reader: &mut Reader<'_>, lists_all: bool) -> Option<Formation> {
+    let names = names(reader);
+    let text = reader.text(FORMATION);
+    match text.as_deref() {
+        Some("majority") if names.is_empty() => {
+            let remedy = "give the names of all nodes: --founding-name NAME for each";
+            reader.fault(NAMES, None, remedy);
+        }
+        Some("majority") => return Some(Formation::Majority(names)),
+        Some("census" | "single") | None if !names.is_empty() => {
+            let remedy = "names are for --formation majority; choose that, or drop them";
+            reader.fault(NAMES, Some(names[0].as_str()), remedy);
+        }
+        Some("census") | None if !lists_all => {
+            let remedy = "a census needs exactly one Service to ask the Kubernetes API for; without \
+                          it give --formation majority with --founding-name for each node, or \
+                          --formation single to found alone";
+            reader.fault(FORMATION, text.as_deref(), remedy);
+        }
+        Some("census") | None => return Some(Formation::Census),
+        Some("single") => return Some(Formation::Single),
+        Some(other) => reader.fault(FORMATION, Some(other), "give census, majority or single"),
+    }
+    None
+}
+
+fn names(reader: &mut Reader<'_>) -> Vec<NodeName> {
+    let mut names = Vec::new();
+    for text in reader.texts(NAMES) {
+        match NodeName::new(&text) {
+            Ok(name) => names.push(name),
+            Err(error) => reader.fault(NAMES, Some(&text), &error.to_string()),
+        }
+    }
+    names
+}

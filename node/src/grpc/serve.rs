@@ -1,0 +1,136 @@
+//! The listeners of the API and of the operators, each with its limits.
+
+use std::io;
+use std::time::Duration;
+
+use discovery_proto::discovery::v1::FILE_DESCRIPTOR_SET;
+use discovery_proto::discovery::v1::admin_server::AdminServer;
+use discovery_proto::discovery::v1::discovery_server::DiscoveryServer;
+use futures_util::stream::{Stream, unfold};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health};
+
+/// How often a silent connection is asked whether it lives, and how long it may take to answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+
+/// Most calls at a time on one connection.
+const CALLS_PER_CONNECTION_MAX: u32 = 1024;
+
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where operators are listened to, bound.
+#[derive(Debug)]
+pub(crate) enum AdminListener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// Answers users until it is told to stop; open calls may go on then, so its caller limits that.
+///
+/// Returns at once what health is told through, and the future that serves.
+pub(crate) async fn serve_api(
+    listener: TcpListener,
+    api: Api,
+    stop: CancellationToken,
+) -> (
+    HealthReporter,
+    impl Future<Output = Result<(), tonic::transport::Error>>,
+) {
+    let reporter = health::starting().await;
+    let router = server()
+        .add_service(HealthServer::new(HealthService::from_health_reporter(
+            reporter.clone(),
+        )))
+        .add_service(
+            DiscoveryServer::new(api)
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        );
+    let names = ["discovery.v1.Discovery", "grpc.health.v1.Health"];
+    let router = with_reflection(router, &names);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
+    (reporter, serving)
+}
+
+/// Answers operators until it is told to stop.
+pub(crate) async fn serve_admin(
+    listener: AdminListener,
+    api: Api,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let admin = AdminServer::new(api.clone())
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    let users = DiscoveryServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    let router = server().add_service(admin).add_service(users);
+    let names = ["discovery.v1.Admin", "discovery.v1.Discovery"];
+    let router = with_reflection(router, &names);
+    let stop = stop.cancelled_owned();
+    match listener {
+        AdminListener::Unix(listener) => {
+            router
+                .serve_with_incoming_shutdown(accepted(listener), stop)
+                .await
+        }
+        AdminListener::Tcp(listener) => {
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            router.serve_with_incoming_shutdown(incoming, stop).await
+        }
+    }
+}
+
+fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(KEEPALIVE.1))
+        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+}
+
+/// Adds reflection of these services, in both versions that are in use.
+fn with_reflection(
+    router: tonic::transport::server::Router,
+    names: &[&str],
+) -> tonic::transport::server::Router {
+    let builder = || {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        names
+            .iter()
+            .fold(builder, |builder, name| builder.with_service_name(*name))
+    };
+    match (builder().build_v1(), builder().build_v1alpha()) {
+        (Ok(v1), Ok(v1alpha)) => router.add_service(v1).add_service(v1alpha),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "the descriptors cannot be read; there is no reflection");
+            router
+        }
+    }
+}
+
+/// The connections of a Unix socket.
+fn accepted(listener: UnixListener) -> impl Stream<Item = io::Result<UnixStream>> {
+    unfold(listener, |listener| async {
+        // No limit: it listens for as long as the node.
+        loop {
+            match listener.accept().await {
+                Ok((connection, _)) => return Some((Ok(connection), listener)),
+                Err(error) => {
+                    tracing::warn!(%error, "no connection of an operator can be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,187 @@
+//! The streams: changes of the topology, and messages. A stream holds its place in the feed and one
+//! permit; what waits for a slow reader is the feed's history, and nothing of its own.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use discovery_core::{Topic, UnixMillis};
+use discovery_proto::convert::{cursor, timestamp};
+use discovery_proto::discovery::v1;
+use futures_util::stream::{Stream, unfold};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::refusals::Refusal;
+use super::{Api, topology_id};
+use crate::feed::{ChangeReader, FeedMessage, MessageCursor, MessageReader, MessageTold, Told};
+
+/// The answers of a stream.
+pub(super) type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Follows the topology.
+pub(super) fn watch(
+    api: &Api,
+    request: &v1::WatchTopologyRequest,
+) -> Result<AnswerStream<v1::WatchTopologyResponse>, Status> {
+    let from = request.from.as_ref().map(topology_id).transpose()?;
+    let reader = Changes {
+        reader: api.feed.read_changes(from),
+    };
+    stream(api, reader)
+}
+
+/// Follows messages.
+pub(super) fn subscription(
+    api: &Api,
+    request: v1::SubscribeRequest,
+) -> Result<AnswerStream<v1::SubscribeResponse>, Status> {
+    let topic = match request.topic.as_str() {
+        "" => None,
+        text => Some(Topic::new(text).map_err(|error| Refusal::Invalid {
+            field: "topic",
+            what: error.to_string(),
+        })?),
+    };
+    let from = request.from.map(message_cursor).transpose()?;
+    let reader = Messages {
+        reader: api.feed.read_messages(from),
+        topic,
+    };
+    stream(api, reader)
+}
+
+fn message_cursor(from: v1::Cursor) -> Result<MessageCursor, Status> {
+    let topology = from.topology.ok_or_else(|| Refusal::Invalid {
+        field: "from",
+        what: "a cursor has a topology; give one that was told, whole".to_owned(),
+    })?;
+    Ok(MessageCursor {
+        topology: topology_id(&topology)?,
+        position: from.position,
+    })
+}
+
+/// What a stream is read from.
+trait Source: Send + 'static {
+    type Answer: Send + 'static;
+
+    /// The next answer; none once the node has ended.
+    fn next(&mut self) -> impl Future<Output = Option<Self::Answer>> + Send;
+}
+
+struct Changes {
+    reader: ChangeReader,
+}
+
+impl Source for Changes {
+    type Answer = v1::WatchTopologyResponse;
+
+    async fn next(&mut self) -> Option<Self::Answer> {
+        let (at, told) = self.reader.next().await?;
+        Some(change_answer(at, &told))
+    }
+}
+
+struct Messages {
+    reader: MessageReader,
+    topic: Option<Topic>,
+}
+
+impl Source for Messages {
+    type Answer = v1::SubscribeResponse;
+
+    async fn next(&mut self) -> Option<Self::Answer> {
+        loop {
+            let told = self.reader.next().await?;
+            if let MessageTold::Message(message) = &told
+                && self
+                    .topic
+                    .as_ref()
+                    .is_some_and(|topic| message.topic != *topic)
+            {
+                continue;
+            }
+            return Some(message_answer(&told));
+        }
+    }
+}
+
+/// What holds a stream: its source, its permit and what ends it.
+struct Running<S> {
+    source: S,
+    ending: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A stream of a source, unless there are too many or the node is about to end.
+fn stream<S: Source>(api: &Api, source: S) -> Result<AnswerStream<S::Answer>, Status> {
+    if api.ending.is_cancelled() {
+        return Err(Refusal::ShuttingDown.into());
+    }
+    let permit = Arc::clone(&api.streams)
+        .try_acquire_owned()
+        .map_err(|_| Refusal::TooManyStreams)?;
+    let running = Running {
+        source,
+        ending: api.ending.clone(),
+        _permit: permit,
+    };
+    let answers = unfold(Some(running), |running| async {
+        let mut running = running?;
+        // No limit: a stream goes on until either side ends.
+        let answer = tokio::select! {
+            biased;
+            () = running.ending.cancelled() => None,
+            answer = running.source.next() => answer,
+        };
+        Some(match answer {
+            Some(answer) => (Ok(answer), Some(running)),
+            None => (Err(Refusal::ShuttingDown.into()), None),
+        })
+    });
+    Ok(Box::pin(answers))
+}
+
+fn change_answer(at: UnixMillis, told: &Told) -> v1::WatchTopologyResponse {
+    use v1::watch_topology_response::Kind;
+    let kind = match told {
+        Told::Snapshot(topology, cause) => Kind::Snapshot(v1::Snapshot {
+            topology: Some(topology.into()),
+            cause: v1::SnapshotCause::from(*cause).into(),
+        }),
+        Told::Changed(event) => Kind::Change((&**event).into()),
+        Told::Standing(standing) => Kind::Standing(standing.into()),
+    };
+    v1::WatchTopologyResponse {
+        kind: Some(kind),
+        at: Some(timestamp(at)),
+    }
+}
+
+fn message_answer(told: &MessageTold) -> v1::SubscribeResponse {
+    use v1::subscribe_response::Kind;
+    let place = |place: MessageCursor| Some(cursor(place.topology, place.position));
+    let kind = match told {
+        MessageTold::Message(message) => Kind::Message(published(message)),
+        MessageTold::Checkpoint(here) => Kind::Checkpoint(v1::Checkpoint {
+            cursor: place(*here),
+        }),
+        MessageTold::Gap(cause, here) => Kind::Gap(v1::Gap {
+            cause: v1::SnapshotCause::from(*cause).into(),
+            resumed: place(*here),
+        }),
+    };
+    v1::SubscribeResponse { kind: Some(kind) }
+}
+
+fn published(message: &FeedMessage) -> v1::PublishedMessage {
+    v1::PublishedMessage {
+        cursor: Some(cursor(message.cursor.topology, message.cursor.position)),
+        topic: message.topic.to_string(),
+        payload: message.payload.to_vec(),
+        publisher: message.publisher.to_string(),
+        idempotency_key: message.key.to_string(),
+    }
+}

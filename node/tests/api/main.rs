@@ -1,0 +1,14 @@
+//! Whole nodes in one process, over real sockets: what the API tells, and how nodes end.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what a test stands on fails like a test"
+)]
+
+mod ending;
+mod messages;
+mod operators;
+mod stage;
+mod topology;
+mod watchers;

@@ -1,0 +1,151 @@
+//! What the tests stand on: a listing, whole nodes that are listed in it, and bounded waits.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use discovery_core::{Discovery as _, NodeName, PodUid, ProcessIdentity, Seed, Standing};
+use discovery_node::app::{App, Control, End, Listeners};
+use discovery_node::config::NodeConfig;
+use discovery_proto::discovery::v1;
+use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
+use discovery_tcp::TcpDiscovery;
+use discovery_tcp::testing::SharedListing;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tonic::transport::Channel;
+
+/// Longer than anything here takes, on a busy machine too; only a failure waits for it.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+
+/// A cluster to be.
+pub(crate) struct Stage {
+    listing: SharedListing,
+}
+
+/// A node that runs, and the signals that it hears.
+pub(crate) struct Running {
+    pub(crate) discovery: TcpDiscovery,
+    pub(crate) control: Control,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: Option<std::path::PathBuf>,
+    pub(crate) signal: Arc<Notify>,
+    end: JoinHandle<End>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self {
+            listing: SharedListing::new(),
+        }
+    }
+
+    /// A listed listener and the configuration of the node of this name.
+    pub(crate) fn config(&self, name: &str) -> (NodeConfig, Listeners) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uid = PodUid::new(format!("uid-of-{name}")).unwrap();
+        let mut seed = Seed::at(listener.local_addr().unwrap());
+        seed.name = Some(name.parse().unwrap());
+        seed.pod_uid = Some(uid.clone());
+        self.listing.enter([seed]);
+        let mut config = NodeConfig::on_loopback(NodeName::new(name).unwrap());
+        config.pod_uid = Some(uid);
+        let mut listeners = Listeners::default();
+        listeners.ring = Some(listener);
+        (config, listeners)
+    }
+
+    /// Lists the node of this name no more.
+    pub(crate) fn unlist(&self, name: &str) {
+        let uid = PodUid::new(format!("uid-of-{name}")).unwrap();
+        self.listing.remove(&ProcessIdentity::Pod(uid));
+    }
+
+    /// Starts a node of this configuration.
+    pub(crate) async fn run(&self, (config, listeners): (NodeConfig, Listeners)) -> Running {
+        let finder = Arc::new(self.listing.clone());
+        let app = App::build(config, Some(finder)).with_listeners(listeners);
+        let app = app.spawn().await.unwrap();
+        let signal = Arc::new(Notify::new());
+        let heard = Arc::clone(&signal);
+        Running {
+            discovery: app.discovery().clone(),
+            control: app.control(),
+            grpc: app.grpc_address().unwrap(),
+            http: app.http_address().unwrap(),
+            admin: app.admin_path().map(ToOwned::to_owned),
+            signal,
+            end: tokio::spawn(app.run(move || {
+                let heard = Arc::clone(&heard);
+                async move { heard.notified().await }
+            })),
+        }
+    }
+
+    /// Lists and starts the node of this name.
+    pub(crate) async fn start(&self, name: &str) -> Running {
+        self.run(self.config(name)).await
+    }
+
+    /// So many nodes that are members of one topology.
+    pub(crate) async fn cluster(&self, count: usize) -> Vec<Running> {
+        let mut nodes = Vec::new();
+        for number in 0..count {
+            nodes.push(self.start(&format!("ring-{number}")).await);
+        }
+        for node in &nodes {
+            node.stands(|standing| is_member_of(standing, count)).await;
+        }
+        nodes
+    }
+}
+
+/// Whether a standing is that of a member of a topology of so many.
+pub(crate) fn is_member_of(standing: &Standing, members: usize) -> bool {
+    match standing {
+        Standing::Member { topology } => topology.len() == members,
+        _ => false,
+    }
+}
+
+impl Running {
+    /// Waits until the node stands as wanted.
+    pub(crate) async fn stands(&self, wanted: impl FnMut(&Standing) -> bool) {
+        let mut standings = self.discovery.standings();
+        let stood = timeout(LIMIT, standings.wait_for(wanted)).await.is_ok();
+        assert!(stood, "it still stands as {:?}", self.discovery.standing());
+    }
+
+    /// A client of its API.
+    pub(crate) async fn client(&self) -> DiscoveryClient<Channel> {
+        let connected = DiscoveryClient::connect(format!("http://{}", self.grpc));
+        timeout(LIMIT, connected).await.unwrap().unwrap()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(self) -> End {
+        timeout(LIMIT, self.end).await.unwrap().unwrap()
+    }
+}
+
+/// The next answer of a stream, which must not have ended.
+pub(crate) async fn next<T>(answers: &mut tonic::Streaming<T>) -> T {
+    let answer = timeout(LIMIT, answers.message()).await.unwrap();
+    answer.unwrap().expect("the stream has ended")
+}
+
+/// The version of a topology's name.
+pub(crate) fn version(id: Option<&v1::TopologyRef>) -> u64 {
+    id.unwrap().version
+}
+
+/// The reason that a refusal carries.
+pub(crate) fn reason(status: &tonic::Status) -> String {
+    use tonic_types::StatusExt as _;
+    status
+        .get_error_details()
+        .error_info()
+        .map_or_else(String::new, |told| told.reason.clone())
+}
