@@ -1,5 +1,5 @@
-//! What the page shows, as server-sent events: whenever anything changed the sight, whole, and the
-//! happenings that the page has not been told.
+//! What the page shows, as server-sent events: whenever anything changed `telling`, with the sight as
+//! a whole and the happenings that the page has not been told; else `alive` now and then.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jiff::Timestamp;
@@ -23,8 +23,9 @@ use crate::view::sight::Sight;
 /// Shortest time between two tellings of one page; what happens meanwhile is told together.
 const PACE: Duration = Duration::from_millis(50);
 
-/// Time between signs of life on a page where nothing happens.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Time between signs of life where nothing happens, so that a page can tell a quiet node from one
+/// that is stuck.
+const ALIVE_PACE: Duration = Duration::from_secs(2);
 
 /// One telling.
 #[derive(Serialize)]
@@ -68,8 +69,7 @@ pub(super) async fn live(State(state): State<HttpState>, headers: HeaderMap) -> 
         let event = page.next().await?;
         Some((Ok::<_, Infallible>(event), page))
     });
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Sse::new(tellings).keep_alive(keep_alive).into_response()
+    Sse::new(tellings).into_response()
 }
 
 /// From which happening on a page that comes back has to be told.
@@ -80,25 +80,28 @@ fn resumed(headers: &HeaderMap, run: &str) -> Option<u64> {
 }
 
 impl Page {
-    /// The next telling; none once the node goes.
+    /// The next event; none once the node goes.
     async fn next(&mut self) -> Option<Event> {
         if !std::mem::take(&mut self.is_first) {
             tokio::time::sleep(PACE).await;
-            self.changed().await?;
+            if self.is_quiet().await? {
+                return Some(Event::default().event("alive").data(""));
+            }
         }
         loop {
             let look = self.looks.borrow_and_update().clone();
             if let Some(sight) = &look.sight {
                 return Some(self.telling(sight, &look));
             }
-            self.changed().await?;
+            self.is_quiet().await?;
         }
     }
 
-    /// Waits for something new; none once the node goes.
-    async fn changed(&mut self) -> Option<()> {
+    /// Waits for something new, for a while; whether there was nothing. None once the node goes.
+    async fn is_quiet(&mut self) -> Option<bool> {
         tokio::select! {
-            changed = self.looks.changed() => changed.ok(),
+            changed = self.looks.changed() => changed.ok().map(|()| false),
+            () = tokio::time::sleep(ALIVE_PACE) => Some(true),
             () = self.stop.cancelled() => None,
         }
     }

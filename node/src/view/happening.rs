@@ -147,7 +147,7 @@ impl Happenings {
                         return Some(Some((*version, "it left by its own word")));
                     }
                     let removed = failed.iter().find(|removed| removed.name == name)?;
-                    Some(Some((*version, removed.evidence.as_str())))
+                    Some(Some((*version, removed.brief.as_str())))
                 }
                 What::Snapshot { .. }
                 | What::Standing { .. }
