@@ -1,10 +1,12 @@
 //! `demo`: several members in one process, on loopback. What it does is in `demo/`; here are its
 //! flags and how it ends.
 
+use std::io::{self, IsTerminal};
+
 use clap::Args;
 
 use super::Failure;
-use crate::demo::{Ended, ScriptError, run_script};
+use crate::demo::{Ended, ScriptError, run_on_terminal, run_script};
 use crate::exit;
 use crate::terminal::Stop;
 
@@ -20,17 +22,30 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn run(args: &DemoArgs, stop: &mut Stop) -> Result<u8, Failure> {
-    let _ = args.script;
+    let has_keys = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if !args.script && !has_keys {
+        let why = "demo: this is no terminal to press keys on; give --script";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     tokio::select! {
-        ended = run_script(args.page_port) => match ended {
+        ended = play(args) => match ended {
             Ok(Ended::AsTold) => Ok(exit::DONE),
             Ok(Ended::Otherwise) => Ok(exit::CHECK_FAILED),
             Err(ScriptError::Output(error)) => Err(Failure::Output(error)),
             Err(error) => Err(Failure::System {
                 what: "the demo cannot go on",
-                source: std::io::Error::other(error),
+                source: io::Error::other(error),
             }),
         },
         code = stop.asked() => Ok(code),
     }
+}
+
+async fn play(args: &DemoArgs) -> Result<Ended, ScriptError> {
+    if args.script {
+        return run_script(args.page_port).await;
+    }
+    run_on_terminal(args.page_port)
+        .await
+        .map(|()| Ended::AsTold)
 }

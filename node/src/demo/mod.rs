@@ -19,13 +19,17 @@
 //! | `stage` | all members, and what can be done to them |
 //! | `story` | what happened, told in words |
 //! | `script` | the demo without a terminal |
+//! | `screen`, `keys` | the demo on a terminal |
 
 mod gates;
+mod keys;
 mod list;
 mod member;
+mod screen;
 mod script;
 mod stage;
 mod story;
 
+pub use keys::run_on_terminal;
 pub use script::{Ended, ScriptError, run_script};
 pub use stage::{MEMBERS, MEMBERS_MAX, Place, Stage, StageError};

@@ -97,7 +97,7 @@ fn words(name: &str, what: &What) -> Option<String> {
             subject,
             observer,
             kind,
-        } => Some(format!("{observer} accuses {subject} of {kind}")),
+        } => Some(format!("{observer} accuses {subject}: {kind}")),
         What::Cleared {
             subject,
             observer,

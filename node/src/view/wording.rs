@@ -67,9 +67,21 @@ fn brief(evidence: &Evidence, before: Option<&Topology>) -> String {
     }
     let parts: Vec<String> = observers
         .into_iter()
-        .map(|(kind, names)| format!("of {kind} by {}", names.join(", ")))
+        .map(|(kind, names)| format!("{} ({})", accusation_words(kind), names.join(", ")))
         .collect();
-    format!("accused {}", parts.join(" and "))
+    format!("accused: {}", parts.join("; "))
+}
+
+/// What a member is accused of, in words.
+fn accusation_words(kind: AccusationKind) -> &'static str {
+    match kind {
+        AccusationKind::Replaced => "another node answers in its place",
+        AccusationKind::Refused => "connection refused",
+        AccusationKind::Closed => "link closed, no answer since",
+        AccusationKind::Silence => "silence",
+        // What may yet be added.
+        _ => "something that this version has no word for",
+    }
 }
 
 fn names(members: &[Member]) -> Vec<String> {

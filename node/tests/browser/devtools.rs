@@ -1,9 +1,10 @@
 //! One page of a browser, driven over its own wire: JSON messages on a web socket.
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tungstenite::{Message, WebSocket, client};
 
 use crate::chromium::Process;

@@ -54,7 +54,7 @@ async fn the_page_follows_members_that_come_and_go() {
     page.until("document.querySelectorAll('#ring .gone').length === 1");
     let why = row("ring-5");
     page.until(&format!(
-        "{why}.includes('accused of') && {why}.includes('refused')"
+        "{why}.includes('gone since version') && {why}.includes('connection refused')"
     ));
     page.until("document.getElementById('timeline').innerText.includes('ring-5 removed')");
     page.choose("ring-3");

@@ -8,8 +8,8 @@ async fn the_script_of_the_demo_comes_as_it_is_told_and_ends_by_itself() {
     assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
     for part in [
         "five started at once agree on one topology",
-        "removed, accused of refused by ring-",
-        "removed, accused of silence by ring-",
+        "removed, accused: connection refused (ring-",
+        "removed, accused: silence (ring-",
         "is without quorum",
         "For 4 s nothing was decided",
         "a new epoch, by recovery; ring-",
