@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use discovery_core::{AttributesError, Finder};
 use discovery_proto::convert::GRPC_ATTRIBUTE;
-use discovery_tcp::{StartError, TcpDiscovery};
+use discovery_tcp::{LinkSecurity, Plaintext, StartError, TcpDiscovery};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ pub struct App {
     config: NodeConfig,
     finder: Option<Arc<dyn Finder>>,
     listeners: Listeners,
+    security: Arc<dyn LinkSecurity>,
 }
 
 /// Why a node could not be started; nothing runs then.
@@ -50,12 +51,19 @@ impl App {
             config,
             finder,
             listeners: Listeners::default(),
+            security: Arc::new(Plaintext),
         }
     }
 
     /// Uses these sockets in place of the configured addresses.
     pub fn with_listeners(mut self, listeners: Listeners) -> Self {
         self.listeners = listeners;
+        self
+    }
+
+    /// Secures the ring's links in this way; they are plaintext otherwise.
+    pub fn with_security(mut self, security: Arc<dyn LinkSecurity>) -> Self {
+        self.security = security;
         self
     }
 
@@ -121,7 +129,8 @@ impl App {
             .name(config.name.as_str())
             .advertise(config.advertise.iter().copied())
             .attributes(config.attributes.clone())
-            .config(config.ring.clone());
+            .config(config.ring.clone())
+            .security(Arc::clone(&self.security));
         builder = match self.listeners.ring.take() {
             Some(listener) => builder.listener(listener),
             None => builder.listen(config.ring_listen),

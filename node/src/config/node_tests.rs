@@ -104,7 +104,7 @@ fn faults_of_the_finder_and_of_the_node_are_told_together() {
 
 #[test]
 fn the_digest_of_shared_settings_is_that_of_the_text() {
-    let digest = |text| {
+    let digest = |text: &str| {
         let mut flags = vec![
             ("ring.formation", "single"),
             (NAME, "a"),

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use discovery_core::{Attributes, NodeName, PodUid, ProofRule};
-use discovery_tcp::{Formation, RingConfig, TcpDiscovery};
+use discovery_core::{Attributes, NodeName, PodUid, ProofRule, Zone};
+use discovery_tcp::Formation;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 use super::gates::{Gates, Number};
 use super::list::DemoList;
-use crate::http;
-use crate::view::{NodeView, Overheard};
+use crate::app::{App, Listeners, RunningApp};
+use crate::config::{AdminListen, NodeConfig};
+use crate::view::NodeView;
 
 /// The name that all members of the demo share.
 const CLUSTER_NAME: &str = "demo";
@@ -33,6 +33,8 @@ pub(super) struct Settings {
     pub(super) ring: SocketAddr,
     /// Where its page is.
     pub(super) http: SocketAddr,
+    /// Where its API is.
+    pub(super) grpc: SocketAddr,
 }
 
 /// The sockets of a member, bound before it is listed.
@@ -40,6 +42,7 @@ pub(super) struct Settings {
 pub(super) struct Sockets {
     pub(super) ring: TcpListener,
     pub(super) http: TcpListener,
+    pub(super) grpc: TcpListener,
 }
 
 /// A member that runs, or is paused.
@@ -72,10 +75,11 @@ impl Running {
             .name(settings.name.to_string())
             .spawn(move || {
                 runtime.block_on(async {
-                    let member = launch(&of, sockets, list, &gates).await;
-                    // Whoever started it may have gone; then the thread ends at once.
-                    let _ = started.send(member);
-                    let _ = stopped.await;
+                    let live = Box::pin(live(&of, sockets, list, &gates, started));
+                    tokio::select! {
+                        () = live => {}
+                        _ = stopped => {}
+                    }
                 });
             })?;
         let view = is_started
@@ -122,39 +126,51 @@ impl Drop for Running {
     }
 }
 
-/// Starts node and page on the runtime that this is called in.
-async fn launch(
+/// Runs a node, and tells how that began, until the future is dropped.
+async fn live(
     settings: &Settings,
     sockets: Sockets,
     list: DemoList,
     gates: &Gates,
-) -> io::Result<NodeView> {
-    sockets.http.set_nonblocking(true)?;
-    let page = tokio::net::TcpListener::from_std(sockets.http)?;
-    let page_at = [("page", format!("http://{}/", settings.http))];
-    let finder = Overheard::new(Arc::new(list));
-    let node = TcpDiscovery::builder()
-        .name(settings.name.as_str())
-        .zone(settings.zone)
-        .cluster_name(CLUSTER_NAME)
-        .attributes(Attributes::new(page_at).map_err(io::Error::other)?)
-        .pod_uid(settings.uid.as_str())
-        .listener(sockets.ring)
-        .finder(Arc::new(finder.clone()))
-        .config(config())
-        .security(Arc::new(gates.gate_of(settings.number)))
-        .start()
-        .await
-        .map_err(io::Error::other)?;
-    let view = NodeView::start(node, Some(&finder));
-    // It ends with the runtime.
-    tokio::spawn(http::serve(page, view.clone(), CancellationToken::new()));
-    Ok(view)
+    started: oneshot::Sender<io::Result<NodeView>>,
+) {
+    match spawn(settings, sockets, list, gates).await {
+        Ok(app) => {
+            // Whoever started it may have gone; then it is about to be stopped.
+            let _ = started.send(Ok(app.view().clone()));
+            // Left by a call of its API, it stays as what has left until it is stopped.
+            let _ = app.run(std::future::pending::<()>).await;
+        }
+        Err(error) => {
+            let _ = started.send(Err(error));
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
-fn config() -> RingConfig {
-    let mut config = RingConfig::default();
-    config.formation = Formation::Census;
-    config.proof = ProofRule::Address;
-    config
+async fn spawn(
+    settings: &Settings,
+    sockets: Sockets,
+    list: DemoList,
+    gates: &Gates,
+) -> io::Result<RunningApp> {
+    let page = [("page", format!("http://{}/", settings.http))];
+    let mut config = NodeConfig::on_loopback(settings.name.clone());
+    config.pod_uid = Some(settings.uid.clone());
+    config.zone = Zone::new(settings.zone).ok();
+    config.attributes = Attributes::new(page).map_err(io::Error::other)?;
+    config.admin_listen = AdminListen::Off;
+    config.ring.cluster_name = Arc::from(CLUSTER_NAME);
+    config.ring.formation = Formation::Census;
+    config.ring.proof = ProofRule::Address;
+    App::build(config, Some(Arc::new(list)))
+        .with_listeners(Listeners {
+            ring: Some(sockets.ring),
+            grpc: Some(sockets.grpc),
+            http: Some(sockets.http),
+        })
+        .with_security(Arc::new(gates.gate_of(settings.number)))
+        .spawn()
+        .await
+        .map_err(io::Error::other)
 }

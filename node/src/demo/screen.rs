@@ -28,7 +28,7 @@ impl Screen {
     pub(super) fn text(&self, stage: &Stage, (width, height): (usize, usize)) -> String {
         let mut text =
             String::from("discovery demo: members in this one process, on 127.0.0.1\n\n");
-        text.push_str(&columns(&self.rows(stage), 0));
+        text.push_str(&fitting(self.rows(stage), width));
         let _ = write!(text, "\n{KEYS}\n");
         let _ = writeln!(text, "\n{}", self.said);
         let used = text.lines().count() + 1;
@@ -39,7 +39,9 @@ impl Screen {
     }
 
     fn rows(&self, stage: &Stage) -> Vec<Vec<String>> {
-        let titles = ["", "member", "stands", "topology", "accused", "page"];
+        let titles = [
+            "", "member", "stands", "topology", "accused", "page", "gRPC",
+        ];
         let mut rows = vec![titles.map(ToOwned::to_owned).to_vec()];
         let coordinator = stage.coordinator();
         for (number, place) in stage.places() {
@@ -62,6 +64,7 @@ impl Screen {
                 topology,
                 accused,
                 place.page(),
+                place.api().to_string(),
             ]);
         }
         rows
@@ -80,6 +83,27 @@ impl Screen {
             blocks.push(block);
         }
         blocks.into_iter().rev().collect()
+    }
+}
+
+/// The rows as wide as there is room for: what is least needed is left out first.
+fn fitting(mut rows: Vec<Vec<String>>, width: usize) -> String {
+    let mut spare = ["gRPC", "accused", "topology"].iter();
+    loop {
+        let text = columns(&rows, 0);
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        if widest.is_none_or(|widest| widest <= width) {
+            return text;
+        }
+        let Some(title) = spare.next() else {
+            return text;
+        };
+        let titles = rows.first().map(Vec::as_slice).unwrap_or_default();
+        if let Some(place) = titles.iter().position(|one| one == title) {
+            for row in &mut rows {
+                row.remove(place);
+            }
+        }
     }
 }
 
@@ -124,4 +148,25 @@ fn seen(place: &Place) -> (String, String, String) {
 fn clock(at: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
     time.strftime("%H:%M:%S%.3f").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_keeps_what_is_needed_most() {
+        let row = |cells: [&str; 4]| cells.map(ToOwned::to_owned).to_vec();
+        let rows = vec![
+            row(["member", "topology", "page", "gRPC"]),
+            row(["ring-1", "version 4", "http://127.0.0.1:1/", "127.0.0.1:2"]),
+        ];
+        assert!(fitting(rows.clone(), 80).contains("gRPC"));
+        let narrow = fitting(rows, 40);
+        assert!(
+            narrow.contains("page") && narrow.contains("topology"),
+            "{narrow}"
+        );
+        assert!(!narrow.contains("gRPC"), "{narrow}");
+    }
 }

@@ -131,10 +131,18 @@ impl Show {
         self.agreed("five started at once agree on one topology", &all, 5)
             .await?;
         self.afterwards().await?;
-        terminal::say("   Pages:\n")?;
-        for place in self.stage.places().values() {
-            terminal::say(&format!("     {}  {}\n", place.name(), place.page()))?;
-        }
+        terminal::say("   Pages, for a browser, and gRPC:\n")?;
+        let places = self.stage.places().values();
+        let rows: Vec<Vec<String>> = places
+            .map(|place| {
+                vec![
+                    place.name().to_string(),
+                    place.page(),
+                    place.api().to_string(),
+                ]
+            })
+            .collect();
+        terminal::say(&columns(&rows, 3))?;
         Ok(())
     }
 

@@ -70,6 +70,11 @@ impl Place {
         format!("http://{}/", self.settings.http)
     }
 
+    /// Where its API is.
+    pub fn api(&self) -> SocketAddr {
+        self.settings.grpc
+    }
+
     /// The member, if it runs or is paused.
     pub fn view(&self) -> Option<&NodeView> {
         self.running.as_ref().map(|running| &running.view)
@@ -208,6 +213,7 @@ impl Stage {
             uid,
             ring: any,
             http,
+            grpc: any,
         })
     }
 
@@ -217,9 +223,11 @@ impl Stage {
         let mut bound = || {
             let ring = TcpListener::bind(settings.ring)?;
             let http = TcpListener::bind(settings.http)?;
+            let grpc = TcpListener::bind(settings.grpc)?;
             settings.ring = ring.local_addr()?;
             settings.http = http.local_addr()?;
-            Ok(Sockets { ring, http })
+            settings.grpc = grpc.local_addr()?;
+            Ok(Sockets { ring, http, grpc })
         };
         let sockets = bound().map_err(|source| StageError::Start { number, source })?;
         self.gates.place(number, settings.ring);

@@ -91,6 +91,14 @@ impl Page {
         ));
     }
 
+    /// Unfolds the evidence of the newest removal.
+    pub(crate) fn open_the_evidence(&mut self) {
+        self.evaluate("document.querySelector('#timeline details').open = true");
+        self.until(
+            "document.querySelector('#timeline details p').innerText.includes('accused by')",
+        );
+    }
+
     /// Presses a key.
     pub(crate) fn key(&mut self, key: &str) {
         for kind in ["keyDown", "keyUp"] {

@@ -57,7 +57,9 @@ async fn the_page_follows_members_that_come_and_go() {
         "{why}.includes('gone since version') && {why}.includes('connection refused')"
     ));
     page.until("document.getElementById('timeline').innerText.includes('ring-5 removed')");
+    page.until(&format!("{why}.includes('nothing listens there')"));
     page.choose("ring-3");
+    page.open_the_evidence();
     page.shot(&Shot::light("page-light", DESKTOP));
     page.shot(&Shot::light("page-phone", PHONE));
 
