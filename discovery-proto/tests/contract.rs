@@ -1,5 +1,5 @@
-//! `discovery.v1` only grows: what is summed up in `proto/discovery/v1/summary.txt` must be there as
-//! it is written, and what is there must be summed up.
+//! `discovery.v1` only grows: what is summed up in `proto/discovery/v1/summary.txt` must be there
+//! as it is written, and what is there must be summed up.
 
 use std::collections::BTreeSet;
 

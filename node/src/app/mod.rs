@@ -1,5 +1,5 @@
-//! A node put together: finder, ring and services from one configuration, and its way from the first
-//! listener to the last.
+//! A node put together: finder, ring and services from one configuration, and its way from the
+//! first listener to the last.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -72,8 +72,8 @@ impl Control {
         Self(requests)
     }
 
-    /// Has the node end after this pause, in which it says that it is not ready, and waits until the
-    /// leave is decided.
+    /// Has the node end after this pause, in which it says that it is not ready, and waits until
+    /// the leave is decided.
     ///
     /// # Errors
     ///

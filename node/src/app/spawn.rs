@@ -39,7 +39,8 @@ pub enum SpawnError {
     /// The ring cannot start; see its faults for whether a retry helps.
     #[error(transparent)]
     Ring(#[from] StartError),
-    /// Where the API is served does not fit beside the configured attributes. A retry does not help.
+    /// Where the API is served does not fit beside the configured attributes. A retry does not
+    /// help.
     #[error("attributes: {0}; drop some")]
     Attributes(#[from] AttributesError),
 }

@@ -1,13 +1,16 @@
-//! `config example`: the annotated configuration file.
+//! `config`: the annotated file, its schema, and what file, environment and flags come to.
+
+use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
-use crate::config::example_file;
+use super::{Failure, NodeFlags};
+use crate::config::{NodePlan, SETTINGS, Surroundings, example_file, schema};
 use crate::exit;
 use crate::terminal;
+use crate::wrap::columns;
 
-/// The configuration file.
+/// The configuration: what can be set, and what is.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
@@ -18,11 +21,60 @@ pub(super) struct ConfigArgs {
 enum ConfigCommand {
     /// Print a file with every setting, explained and commented out
     Example,
+    /// Print the JSON schema of the file
+    Schema,
+    /// Print what `run` would be run with, and where each value comes from
+    Print(Box<Given>),
+    /// Say everything that is wrong with what `run` would be run with; exit code 64 if anything is
+    Check(Box<Given>),
 }
 
-pub(super) fn run(args: &ConfigArgs) -> Result<u8, Failure> {
-    match args.command {
-        ConfigCommand::Example => terminal::say(&example_file())?,
-    }
+#[derive(Debug, Args)]
+struct Given {
+    #[command(flatten)]
+    node: NodeFlags,
+}
+
+pub(super) fn run(args: &ConfigArgs, surroundings: &Surroundings) -> Result<u8, Failure> {
+    let text = match &args.command {
+        ConfigCommand::Example => example_file(),
+        ConfigCommand::Schema => format!("{:#}\n", schema()),
+        ConfigCommand::Print(given) => table(&given.node.plan(surroundings)?),
+        ConfigCommand::Check(given) => {
+            let plan = given.node.plan(surroundings)?;
+            let (name, cluster) = (&plan.node.name, &plan.node.ring.cluster_name);
+            format!("ok: node {name} of cluster {cluster}\n")
+        }
+    };
+    terminal::say(&text)?;
     Ok(exit::DONE)
+}
+
+/// Every setting with its value and where it comes from, then what the platform told.
+fn table(plan: &NodePlan) -> String {
+    let mut rows = vec![["SETTING", "VALUE", "FROM"].map(ToOwned::to_owned).to_vec()];
+    for setting in SETTINGS {
+        let given = plan.given.iter().find(|(key, _, _)| *key == setting.key);
+        let (value, from) = match given {
+            Some((_, values, origin)) => (values.join(", "), origin.to_string()),
+            None => (setting.default.to_owned(), "default".to_owned()),
+        };
+        rows.push(vec![setting.key.to_owned(), value, from]);
+    }
+    let node = &plan.node;
+    let mut out = columns(&rows, 0);
+    let addresses: Vec<String> = node.advertise.iter().map(ToString::to_string).collect();
+    let _ = writeln!(
+        out,
+        "\nnode {} of cluster {}, at {} (port 0: the one it listens at), formation {}",
+        node.name,
+        node.ring.cluster_name,
+        addresses.join(", "),
+        node.ring.formation
+    );
+    let pod = node.pod_uid.as_ref().map_or("none", |uid| uid.as_str());
+    let host = node.host_node.as_ref().map_or("none", |host| host.as_str());
+    let _ = writeln!(out, "pod uid {pod}, host node {host}");
+    let _ = writeln!(out, "operators at {}", node.admin_listen);
+    out
 }

@@ -267,7 +267,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(&args, surroundings, stop).await,
             Self::Rbac(args) => rbac::run(&args, surroundings),
             Self::Demo(args) => demo::run(&args, stop).await,
-            Self::Config(args) => config::run(&args),
+            Self::Config(args) => config::run(&args, surroundings),
             Self::Completions(args) => completions::run(&args),
         }
     }

@@ -9,6 +9,7 @@ mod node_settings;
 mod parts;
 mod plan;
 mod ring;
+mod schema;
 mod settings;
 mod values;
 
@@ -19,6 +20,7 @@ pub use example::example_file;
 pub use fault::{ConfigFaults, Fault, Origin};
 pub use node::{AdminListen, GRPC_PORT, HTTP_PORT, LogFormat, NodeConfig, RING_PORT, admin_socket};
 pub use plan::{FinderPlan, Part};
+pub use schema::schema;
 pub use settings::{Form, SETTINGS, Setting};
 
 pub(crate) use values::positive_time;

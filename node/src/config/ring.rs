@@ -122,8 +122,8 @@ fn formation(reader: &mut Reader<'_>, lists_all: bool) -> Option<Formation> {
             reader.fault(NAMES, Some(names[0].as_str()), remedy);
         }
         Some("census") | None if !lists_all => {
-            let remedy = "a census needs exactly one Service to ask the Kubernetes API for; without \
-                          it give --formation majority with --founding-name for each node, or \
+            let remedy = "a census needs exactly one Service to ask the Kubernetes API for; else \
+                          give --formation majority with --founding-name for each node, or \
                           --formation single to found alone";
             reader.fault(FORMATION, text.as_deref(), remedy);
         }

@@ -200,7 +200,8 @@ impl ChangeReader {
         Self { inner, news, place }
     }
 
-    /// Waits for the next thing to tell, and says when it was learned; none once the node has ended.
+    /// Waits for the next thing to tell, and says when it was learned; none once the node has
+    /// ended.
     ///
     /// # Cancel safety
     ///

@@ -12,7 +12,8 @@ pub(crate) const OVERHEAD: usize = MARK.len() + 1;
 
 /// Puts a key beside a payload; an empty key is none.
 ///
-/// Whoever calls has checked that the key is not longer than [`KEY_BYTES_MAX`]; a longer one is cut.
+/// Whoever calls has checked that the key is not longer than [`KEY_BYTES_MAX`]; a longer one is
+/// cut.
 pub(crate) fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
     if key.is_empty() && !payload.starts_with(&MARK) {
         return payload.to_vec();

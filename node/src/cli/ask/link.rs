@@ -67,7 +67,7 @@ impl fmt::Display for NodeAddress {
 
 /// Which node to ask.
 #[derive(Clone, Debug, Args)]
-pub(in crate::cli) struct Asked {
+pub(super) struct Asked {
     /// The node to ask: HOST, HOST:PORT, or the path of a Unix socket
     #[arg(
         long,
@@ -87,7 +87,7 @@ impl Asked {
 
 /// Which node's service for operators to ask.
 #[derive(Clone, Debug, Args)]
-pub(in crate::cli) struct AskedAdmin {
+pub(super) struct AskedAdmin {
     /// The node's service for operators: a path or HOST:PORT [default: the socket that a node on
     /// this host makes]
     #[arg(long, value_name = "PATH|ADDRESS", env = "DISCOVERY_ADMIN")]

@@ -18,6 +18,7 @@ mod subscribe;
 mod topology;
 
 pub(super) use events::{EventsArgs, run as events};
+pub(super) use link::{NodeAddress, connect_to};
 pub(super) use operate::{
     AdminArgs, DrainArgs, RecoverArgs, RemoveArgs, admin, drain, recover, remove,
 };

@@ -174,7 +174,8 @@ fn text(status: &v1::GetStatusResponse, width: usize) -> String {
         line(
             "topology",
             format!(
-                "version {version} of epoch {epoch}, {members} members, hash {hash}; cluster {cluster}"
+                "version {version} of epoch {epoch}, {members} members, hash {hash}; \
+                 cluster {cluster}"
             ),
         );
     }

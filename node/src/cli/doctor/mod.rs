@@ -1,10 +1,12 @@
 //! `doctor`: looks at everything that finding rests on, one thing after the other, and says what to
-//! do about what is wrong. The questions are asked in `kubernetes.rs` and here, the answers judged
-//! in `judge.rs`.
+//! do about what is wrong; and, where a node runs, at the cluster that it sees. The questions are
+//! asked in `kubernetes.rs`, `cluster.rs` and here, the answers judged in `judge.rs` and `views.rs`.
 
 mod check;
+mod cluster;
 mod judge;
 mod kubernetes;
+mod views;
 
 use std::time::Duration;
 
@@ -12,17 +14,20 @@ use clap::Args;
 use discovery_core::{Finder, SeedReport};
 use tokio::time::timeout;
 
+use super::ask::NodeAddress;
 use super::json::json_line;
 use super::seeds::settled;
 use super::{Failure, FinderFlags};
 use crate::compose::{ComposedPart, compose};
-use crate::config::{Part, Surroundings, positive_time};
+use crate::config::{GRPC_PORT, Part, Surroundings, positive_time};
 use crate::exit;
 use crate::terminal::{self, Stop};
 
 use check::{Checks, Verdict, tally};
+use views::{Peer, View};
 
-/// Check what finding rests on: credentials, permissions, the Service, its slices, a census.
+/// Check what finding rests on: credentials, permissions, the Service, its slices, a census; and,
+/// where a node runs, the cluster that it sees: peers in both directions, clocks, settings.
 ///
 /// Every line is ok, warn (something is lost) or FAIL (seeds are not found, or a cluster could not
 /// form on them), with what to do. Exit code 0 if nothing failed, else 1.
@@ -37,6 +42,14 @@ pub(super) struct DoctorArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     wait: Duration,
 
+    /// The node whose cluster is checked too [default: one on this host, if it answers]
+    #[arg(long, value_name = "ADDRESS")]
+    node: Option<NodeAddress>,
+
+    /// Compare the views of all members, side by side, and check nothing else
+    #[arg(long)]
+    diff: bool,
+
     #[command(flatten)]
     finder: FinderFlags,
 }
@@ -45,7 +58,7 @@ const DOCTOR_JSON_HELP: &str = "\
 With --json each check is one line on standard output, one JSON object:
   finder   which finder; there is one for each Service
   check    configuration | credentials | API server | permissions | Service | ports | selector |
-           seeds | census | this pod | name
+           seeds | census | this pod | name | node | peer | clock | settings | agreement
   verdict  ok | warn | fail
   found    what was found
   remedy   what to do; null if nothing is known or needed";
@@ -55,6 +68,12 @@ pub(super) async fn run(
     surroundings: &Surroundings,
     stop: &mut Stop,
 ) -> Result<u8, Failure> {
+    if args.diff {
+        return tokio::select! {
+            done = compare(args) => done,
+            code = stop.asked() => Ok(code),
+        };
+    }
     let plan = args.finder.plan(surroundings)?;
     let composed = compose(&plan)?;
     let mut all = Vec::new();
@@ -64,12 +83,15 @@ pub(super) async fn run(
             checks = check_part(part, planned, surroundings, args.wait) => checks,
             code = stop.asked() => return Ok(code),
         };
-        let text = if args.json {
-            checks.list.iter().map(json_line).collect()
-        } else {
-            checks.text(terminal::width())
-        };
-        terminal::say(&text)?;
+        show(args, &checks)?;
+        all.extend(checks.list);
+    }
+    let checks = tokio::select! {
+        checks = check_cluster(args) => checks?,
+        code = stop.asked() => return Ok(code),
+    };
+    if let Some(checks) = checks {
+        show(args, &checks)?;
         all.extend(checks.list);
     }
     if !args.json {
@@ -81,6 +103,80 @@ pub(super) async fn run(
     } else {
         exit::DONE
     })
+}
+
+fn show(args: &DoctorArgs, checks: &Checks) -> Result<(), Failure> {
+    let text = if args.json {
+        checks.list.iter().map(json_line).collect()
+    } else {
+        checks.text(terminal::width())
+    };
+    Ok(terminal::say(&text)?)
+}
+
+/// Where a node answers unless another one is named.
+fn node_address(args: &DoctorArgs) -> NodeAddress {
+    let default = || NodeAddress::Tcp(format!("127.0.0.1:{GRPC_PORT}"));
+    args.node.clone().unwrap_or_else(default)
+}
+
+/// The cluster that a node sees; nothing if nobody named a node and none answers here.
+async fn check_cluster(args: &DoctorArgs) -> Result<Option<Checks>, Failure> {
+    let address = node_address(args);
+    let own = match cluster::ask(&address).await {
+        Ok(own) => own,
+        Err(_) if args.node.is_none() => return Ok(None),
+        Err(why) => return Err(unreachable(&address, why)),
+    };
+    let peers = cluster::ask_peers(&own).await;
+    let views = all_views(&own, &peers);
+    let mut checks = Checks::of(format!("cluster {}", own.status.cluster_name));
+    views::node(&own, &mut checks);
+    views::peers(&own, &peers, &mut checks);
+    views::clocks(&views, &mut checks);
+    views::settings(&views, &mut checks);
+    views::agreement(&views, &mut checks);
+    Ok(Some(checks))
+}
+
+/// The views of all members, side by side.
+async fn compare(args: &DoctorArgs) -> Result<u8, Failure> {
+    let address = node_address(args);
+    let own = cluster::ask(&address).await;
+    let own = own.map_err(|why| unreachable(&address, why))?;
+    let peers = cluster::ask_peers(&own).await;
+    let mut checks = Checks::of(format!("cluster {}", own.status.cluster_name));
+    views::agreement(&all_views(&own, &peers), &mut checks);
+    if !args.json {
+        terminal::say(&views::diff((own_name(&own), &own), &peers))?;
+    }
+    show(args, &checks)?;
+    let agree = checks.list.iter().all(|check| check.verdict == Verdict::Ok);
+    Ok(if agree {
+        exit::DONE
+    } else {
+        exit::CHECK_FAILED
+    })
+}
+
+fn unreachable(node: &NodeAddress, why: String) -> Failure {
+    let node = node.to_string();
+    Failure::Unreachable { node, why }
+}
+
+fn own_name(own: &View) -> &str {
+    own.status
+        .node
+        .as_ref()
+        .map_or("", |node| node.name.as_str())
+}
+
+/// The views that could be had, with the names of those whose they are.
+fn all_views<'a>(own: &'a View, peers: &'a [Peer]) -> Vec<(&'a str, &'a View)> {
+    let others = peers
+        .iter()
+        .filter_map(|peer| Some((peer.node.name.as_str(), peer.view.as_ref().ok()?)));
+    [(own_name(own), own)].into_iter().chain(others).collect()
 }
 
 async fn check_part(

@@ -1,0 +1,100 @@
+//! Views that agree, and views that do not.
+
+use super::super::check::Verdict;
+use super::*;
+
+fn view(version: u64, hash: &str) -> View {
+    let id = v1::TopologyRef {
+        cluster_id: "c".to_owned(),
+        epoch: 5,
+        version,
+    };
+    let topology = v1::Topology {
+        id: Some(id),
+        content_hash: hash.to_owned(),
+        ..v1::Topology::default()
+    };
+    let status = v1::GetStatusResponse {
+        node: Some(named("own")),
+        topology: Some(topology),
+        now: Some(prost_types::Timestamp {
+            seconds: 100,
+            nanos: 0,
+        }),
+        ..v1::GetStatusResponse::default()
+    };
+    View {
+        status,
+        took: Duration::ZERO,
+        answered_at: 100_000,
+    }
+}
+
+fn named(name: &str) -> v1::Node {
+    v1::Node {
+        id: format!("id-{name}"),
+        name: name.to_owned(),
+        ..v1::Node::default()
+    }
+}
+
+fn verdict(judge: impl FnOnce(&mut Checks)) -> (Verdict, String) {
+    let mut checks = Checks::of("cluster");
+    judge(&mut checks);
+    let check = checks.list.remove(0);
+    (check.verdict, check.found)
+}
+
+#[test]
+fn the_same_topology_with_other_content_is_worse_than_another_topology() {
+    let (left, same, later, torn) = (view(3, "x"), view(3, "x"), view(4, "y"), view(3, "z"));
+    let judged =
+        |other: &View| verdict(|checks| agreement(&[("a", &left), ("b", other)], checks)).0;
+    assert_eq!(judged(&same), Verdict::Ok);
+    assert_eq!(judged(&later), Verdict::Warn);
+    assert_eq!(judged(&torn), Verdict::Fail);
+}
+
+#[test]
+fn a_peer_that_accuses_this_node_does_not_hear_it() {
+    let own = view(3, "x");
+    let mut theirs = view(3, "x");
+    let peer = |view: &View| Peer {
+        node: named("b"),
+        ring: Dial::Answers(Duration::ZERO),
+        view: Ok(view.clone()),
+    };
+    let judged = |one: Peer| verdict(|checks| peers(&own, &[one], checks)).0;
+    assert_eq!(judged(peer(&theirs)), Verdict::Ok);
+    theirs.status.suspicions.push(v1::Suspicion {
+        subject: "id-own".to_owned(),
+        accusations: vec![v1::Accusation {
+            observer: "id-b".to_owned(),
+            ..v1::Accusation::default()
+        }],
+        ..v1::Suspicion::default()
+    });
+    assert_eq!(judged(peer(&theirs)), Verdict::Fail);
+    let mut lost = peer(&theirs);
+    lost.ring = Dial::Fails("refused".to_owned());
+    assert_eq!(judged(lost), Verdict::Fail);
+}
+
+#[test]
+fn settings_and_clocks_that_differ_are_told_with_who_has_them() {
+    let (left, mut right) = (view(3, "x"), view(3, "x"));
+    right.status.settings_digest = 7;
+    right.status.now = Some(prost_types::Timestamp {
+        seconds: 90,
+        nanos: 0,
+    });
+    let both = [("a", &left), ("b", &right)];
+    let (judged, found) = verdict(|checks| settings(&both, checks));
+    assert_eq!(judged, Verdict::Fail);
+    assert!(found.contains("7 at b"), "{found}");
+    let (judged, found) = verdict(|checks| clocks(&both, checks));
+    assert_eq!(
+        (judged, found.as_str()),
+        (Verdict::Warn, "at most 10000 ms from ours (b)")
+    );
+}
