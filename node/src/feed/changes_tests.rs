@@ -4,6 +4,7 @@ use discovery_core::{
     ClusterId, Epoch, NodeId, NodeInfo, NodeName, Term, TopologyChange, UnixMillis,
 };
 
+use super::super::CHANGES_MAX;
 use super::*;
 
 fn node(bits: u128) -> NodeInfo {
@@ -114,6 +115,45 @@ fn a_reader_from_another_cluster_gets_a_snapshot_that_says_so() {
     let (changes, _) = grown(10, 1);
     let mut place = changes.begin(Some(alone(8).id()));
     assert_eq!(told(&changes, &mut place), ["member", "OtherCluster 2"]);
+}
+
+#[test]
+fn a_thousand_readers_of_ten_thousand_changes_see_no_gap_and_keep_nothing_of_their_own() {
+    // Given as many readers, each a few changes behind another.
+    let (mut changes, topologies) = grown(CHANGES_MAX, 0);
+    let mut places: Vec<_> = (0..1_000).map(|_| changes.begin(None)).collect();
+    let mut seen = vec![0; places.len()];
+    let mut topology = topologies[0].clone();
+    for version in 2..=10_001 {
+        // Joins and leaves in turn, so that topologies stay small.
+        let change = match topology.len() {
+            1 => TopologyChange::of(&topology).join(node(u128::from(version))),
+            _ => TopologyChange::of(&topology).leave(topology.members()[1].id()),
+        };
+        let event = TopologyEvent::decided(&topology, &change.build().unwrap(), Term::FIRST);
+        let event = event.unwrap();
+        topology = event.topology.clone();
+        changes.add(&Delivery::Changed(event));
+        // When a tenth of them reads at each change, the slowest is ten behind.
+        for reader in (0..places.len()).filter(|reader| (*reader as u64) % 10 == version % 10) {
+            while let Some((_, told)) = changes.next(&mut places[reader]) {
+                seen[reader] = match told {
+                    Told::Snapshot(topology, cause) => {
+                        assert_eq!(cause, SnapshotCause::Start);
+                        topology.version().get()
+                    }
+                    Told::Changed(event) => {
+                        assert_eq!(event.previous.version.get(), seen[reader]);
+                        event.topology.version().get()
+                    }
+                    Told::Standing(_) => seen[reader],
+                };
+            }
+        }
+    }
+    // Then each has seen all but the last few, and what is kept is kept once.
+    assert!(seen.iter().all(|version| *version > 9_990));
+    assert_eq!(changes.kept.len(), CHANGES_MAX);
 }
 
 #[test]

@@ -5,5 +5,6 @@ mod configuration;
 mod demo;
 mod doctor;
 mod kubernetes;
+mod node;
 mod program;
 mod seeds;

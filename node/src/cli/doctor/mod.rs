@@ -1,6 +1,7 @@
 //! `doctor`: looks at everything that finding rests on, one thing after the other, and says what to
 //! do about what is wrong; and, where a node runs, at the cluster that it sees. The questions are
-//! asked in `kubernetes.rs`, `cluster.rs` and here, the answers judged in `judge.rs` and `views.rs`.
+//! asked in `kubernetes.rs`, `cluster.rs` and here, the answers judged in `judge.rs` and
+//! `views.rs`.
 
 mod check;
 mod cluster;

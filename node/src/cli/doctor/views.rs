@@ -9,7 +9,7 @@ use discovery_proto::discovery::v1;
 use super::check::Checks;
 use crate::wrap::columns;
 
-/// By how much clocks may differ before it is told: times in evidence are by their observer's clock.
+/// By how much clocks may differ before it is told: times in evidence are by the observer's clock.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// How a node sees things.

@@ -1,0 +1,195 @@
+//! `run`, and the commands that ask a running node, over its Unix socket.
+
+use serde_json::{Value, json};
+
+use crate::program::{Ended, Running, run};
+
+/// A node that founds alone, and where it is asked.
+struct Node {
+    program: Running,
+    folder: tempfile::TempDir,
+}
+
+impl Node {
+    /// Starts it and waits until it is a member.
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = socket(&folder);
+        let program = Running::start(&[
+            "run",
+            "--formation=single",
+            "--node-name=solo",
+            "--advertise=127.0.0.1",
+            "--ring-listen=127.0.0.1:0",
+            "--grpc-listen=127.0.0.1:0",
+            "--http-listen=off",
+            "--attribute=build=7",
+            "--admin-listen",
+            &socket,
+        ]);
+        let node = Self { program, folder };
+        let mut said = node.ask(&["status"]).await;
+        // Bounded: each try takes its time, and the node needs two or three.
+        for _ in 0..600 {
+            if said.code == 0 {
+                break;
+            }
+            said = node.ask(&["status"]).await;
+        }
+        assert_eq!(said.code, 0, "{said:?}");
+        node
+    }
+
+    /// Runs a command that asks the node.
+    async fn ask(&self, args: &[&str]) -> Ended {
+        let socket = socket(&self.folder);
+        let flag = match args[0] {
+            "drain" | "remove" | "recover" | "admin" => "--admin",
+            _ => "--node",
+        };
+        let mut all = args.to_vec();
+        all.insert(1, flag);
+        all.insert(2, &socket);
+        run(&all).await
+    }
+}
+
+fn socket(folder: &tempfile::TempDir) -> String {
+    folder.path().join("node.sock").display().to_string()
+}
+
+#[tokio::test]
+async fn a_node_is_run_asked_and_terminated() {
+    let node = Node::start().await;
+    let table = node.ask(&["topology"]).await;
+    assert_eq!(table.code, 0, "{table:?}");
+    assert!(
+        table.out.contains("this node: member\nORDER  NAME"),
+        "{}",
+        table.out
+    );
+    let form = node.ask(&["topology", "-o", "json"]).await;
+    let form: Value = serde_json::from_str(&form.out).expect("one object");
+    assert_eq!(form["version"], json!(1));
+    assert_eq!(form["standing"], json!("member"));
+    assert_eq!(form["members"][0]["name"], json!("solo"));
+    assert_eq!(form["members"][0]["attributes"], json!({ "build": "7" }));
+    let yaml = node.ask(&["topology", "-o", "yaml"]).await;
+    assert!(yaml.out.contains("\nversion: 1\n"), "{}", yaml.out);
+    let status = node.ask(&["status", "-o", "json"]).await;
+    let status: Value = serde_json::from_str(&status.out).expect("one object");
+    assert_eq!(status["has_quorum"], json!(true));
+    assert_eq!(status["cluster_name"], json!("default"));
+    let ended = node.program.terminate().await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.err.contains("not secured"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn what_happens_and_what_is_published_is_followed() {
+    let node = Node::start().await;
+    let at = socket(&node.folder);
+    let mut events = Running::start(&["events", "-o", "json", "--node", &at]);
+    let snapshot = events
+        .json_where(|event| event["event"] == json!("snapshot"))
+        .await;
+    assert_eq!(snapshot["version"], json!(1));
+    let mut messages = Running::start(&["subscribe", "t", "--json", "--node", &at]);
+    messages
+        .json_where(|event| event["event"] == json!("checkpoint"))
+        .await;
+    let first = node.ask(&["publish", "t", "hello", "--key", "k"]).await;
+    assert!(first.out.starts_with("decided: epoch "), "{first:?}");
+    let again = node.ask(&["publish", "t", "hello", "--key", "k"]).await;
+    assert!(again.out.contains("published before"), "{again:?}");
+    node.ask(&["publish", "t", "bye"]).await;
+    let payload = |event: Value| event["payload"].clone();
+    let is_message = |event: &Value| event["event"] == json!("message");
+    assert_eq!(
+        payload(messages.json_where(is_message).await),
+        json!("hello")
+    );
+    assert_eq!(payload(messages.json_where(is_message).await), json!("bye"));
+    assert_eq!(events.terminate().await.code, 0);
+}
+
+#[tokio::test]
+async fn operators_are_served_on_the_socket() {
+    let node = Node::start().await;
+    let unknown = node.ask(&["remove", "nobody", "--reason", "a test"]).await;
+    assert_eq!(unknown.code, 7, "{unknown:?}");
+    assert!(unknown.err.contains("NOT_FOUND"), "{}", unknown.err);
+    let told = node.ask(&["recover"]).await;
+    assert!(
+        told.out
+            .contains("nothing was done; to do it: --confirm-epoch"),
+        "{told:?}"
+    );
+    let log = node.ask(&["admin", "log", "debug"]).await;
+    assert!(log.out.starts_with("it was: info"), "{log:?}");
+    let dump = node.ask(&["admin", "dump"]).await;
+    assert!(dump.out.contains("solo"), "{dump:?}");
+    let drained = node.ask(&["drain"]).await;
+    assert_eq!(drained.out, "the leave is decided; the node ends\n");
+}
+
+#[tokio::test]
+async fn doctor_lays_the_views_side_by_side() {
+    let node = Node::start().await;
+    let diff = node.ask(&["doctor", "--diff"]).await;
+    assert_eq!(diff.code, 0, "{diff:?}");
+    assert!(diff.out.starts_with("NODE  STANDING"), "{}", diff.out);
+    assert!(
+        diff.out.contains("1 nodes see the same topology"),
+        "{}",
+        diff.out
+    );
+    let checked = node.ask(&["doctor", "--seed", "127.0.0.1:1"]).await;
+    for check in ["node", "clock", "settings", "agreement"] {
+        assert!(
+            checked.out.contains(&format!("ok    {check}")),
+            "{}",
+            checked.out
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_and_a_taken_address_have_codes_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nobody = run(&["status", "--node", &socket(&folder)]).await;
+    assert_eq!(nobody.code, 6, "{nobody:?}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let flags = ["--formation=single", "--node-name=a", "--admin-listen=off"];
+    let mut args = vec!["run", "--ring-listen", &address];
+    args.extend(flags);
+    let ended = run(&args).await;
+    assert_eq!(ended.code, 69, "{ended:?}");
+    assert!(ended.err.contains(&address), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn the_configuration_is_printed_with_where_each_value_comes_from() {
+    let flags = [
+        "--formation=single",
+        "--node-name=a",
+        "--advertise=10.0.0.1",
+    ];
+    let args = |command| [&["config", command][..], &flags].concat();
+    let printed = run(&args("print")).await;
+    assert!(printed.out.contains("--formation"), "{}", printed.out);
+    assert!(
+        printed.out.contains("node a of cluster default"),
+        "{}",
+        printed.out
+    );
+    assert_eq!(
+        run(&args("check")).await.out,
+        "ok: node a of cluster default\n"
+    );
+    assert_eq!(run(&["config", "check"]).await.code, 64);
+    let schema = run(&["config", "schema"]).await.out;
+    let schema: Value = serde_json::from_str(&schema).expect("a schema");
+    assert_eq!(schema["properties"]["ring"]["type"], json!("object"));
+}
