@@ -259,7 +259,7 @@ impl Ring {
                 }
                 self.look_after_round();
             }
-            (Purpose::Contact(identity), false) if lasts => self.contact_refused(identity, &refusal),
+            (Purpose::Contact(identity), false) if lasts => self.contact_refused(identity, refusal),
             (Purpose::Member(node), _) => self.watch_replaced(*node, &refusal.node),
             _ => self.dial_ended(&entry, DialOutcome::Silent, DialFailure::Unreachable),
         }
