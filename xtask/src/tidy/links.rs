@@ -5,11 +5,8 @@ use std::collections::BTreeSet;
 use super::remark::Remark;
 use super::tree::SourceFile;
 
-pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
-    let places: BTreeSet<&str> = files
-        .iter()
-        .flat_map(|file| with_folders(&file.path))
-        .collect();
+pub(super) fn check(files: &[SourceFile], paths: &[String]) -> Vec<Remark> {
+    let places: BTreeSet<&str> = paths.iter().flat_map(|path| with_folders(path)).collect();
     let pages = files.iter().filter(|file| file.extension() == "md");
     pages.flat_map(|page| broken(page, &places)).collect()
 }
@@ -70,7 +67,15 @@ mod tests {
             SourceFile::of("docs/adr/0001-a.md", ""),
             SourceFile::of("README.md", ""),
         ];
-        check(&files).len()
+        let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+        paths.push("docs/images/a.png".to_owned());
+        check(&files, &paths).len()
+    }
+
+    #[test]
+    fn a_picture_is_a_file_like_any_other() {
+        assert_eq!(faults("docs/ci.md", "![a](images/a.png)\n"), 0);
+        assert_eq!(faults("docs/ci.md", "![b](images/b.png)\n"), 1);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod sizes;
 pub(crate) mod tree;
 mod words;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use self::remark::{Remark, Weight};
@@ -44,6 +45,8 @@ pub(crate) struct Options {
 struct Checkout<'a> {
     workspace: &'a Workspace,
     files: Vec<SourceFile>,
+    /// The paths of all files, pictures and the like included.
+    paths: Vec<String>,
 }
 
 /// One check: its name, why it exists, and what it says of a checkout.
@@ -108,7 +111,7 @@ const CHECKS: [Check; 13] = [
     Check {
         name: "links",
         reason: "a link between our own pages leads somewhere",
-        run: |checkout| Ok(links::check(&checkout.files)),
+        run: |checkout| Ok(links::check(&checkout.files, &checkout.paths)),
     },
     Check {
         name: "clauses",
@@ -139,7 +142,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 /// Runs every check, prints what they say, and tells whether none found a fault.
 pub(crate) fn all_is_well(workspace: &Workspace) -> anyhow::Result<bool> {
     let files = tree::read(&workspace.root)?;
-    let checkout = Checkout { workspace, files };
+    let paths = tree::files(&workspace.root)?;
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let checkout = Checkout {
+        workspace,
+        files,
+        paths: paths.iter().map(text).collect(),
+    };
     let (mut faults, mut warnings) = (0, 0);
     for check in &CHECKS {
         for remark in (check.run)(&checkout)? {
