@@ -1,5 +1,5 @@
-//! What the demo shows on a terminal, as text. Pure: what keys do and how it gets onto the screen is
-//! in `keys.rs`.
+//! What the demo shows on a terminal, as text. Pure: what keys do and how it gets onto the screen
+//! is in `keys.rs`.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! What the page shows, as server-sent events: whenever anything changed `telling`, with the sight as
-//! a whole and the happenings that the page has not been told; else `alive` now and then.
+//! What the page shows, as server-sent events: whenever anything changed `telling`, with the whole
+//! sight and the happenings that the page has not been told; else `alive` now and then.
 
 use std::convert::Infallible;
 use std::sync::Arc;
