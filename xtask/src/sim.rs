@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 /// that the faults bite.
 ///
 /// Needs: the toolchain alone.
-/// Takes: about two minutes to build from nothing; then some hundred seeds a second on two cores.
+/// Takes: about three minutes to build from nothing; then some 150 seeds a second on two cores.
 ///
 /// Examples: cargo xtask sim --seeds 10000
 ///           cargo xtask sim --minutes 30 --from 1000000

@@ -31,6 +31,9 @@ pub(crate) fn bound(cluster: &Cluster) -> Duration {
 /// Typed refusals are repeated after 30 s, and the grace of a pod is as long.
 const MARGIN: Duration = Duration::from_secs(75);
 
+/// What rightly waits for people is believed to after this part of the time.
+const HOPED_FOR: u32 = 4;
+
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -43,10 +46,17 @@ const LOOK: Duration = Duration::from_millis(50);
 /// If it does not, although it should; or another promise was broken on the way.
 pub fn settle(cluster: &mut Cluster) -> Result<Ended, Violation> {
     let limit = cluster.now() + bound(cluster);
+    let mut hopeless = cluster.now() + bound(cluster) / HOPED_FOR;
     loop {
         while cluster.agreed().is_none() && cluster.now() < limit {
             cluster.run_for(LOOK);
             sound(cluster)?;
+            if cluster.now() >= hopeless {
+                hopeless = limit;
+                if may_be_stuck(cluster) {
+                    return Ok(Ended::Stuck);
+                }
+            }
         }
         let Some(agreed) = cluster.agreed().map(Topology::id) else {
             return not_together(cluster);

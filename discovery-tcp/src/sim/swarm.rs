@@ -96,7 +96,8 @@ impl Swarm {
             nodes,
             world,
             faults,
-            span: chance.span((ms(10_000), ms(40_000))),
+            // Processes start and pods are listed in seconds; the rest of it goes by the limit.
+            span: chance.span((ms(4_000) + limit * 4, ms(8_000) + limit * 14)),
             pause: (ms(1), limit * 3),
             lasts: limit * 6,
             starts_at_once: chance.percent(60),

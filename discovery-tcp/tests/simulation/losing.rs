@@ -347,3 +347,14 @@ fn two_clusters_of_one_name_report_each_other() {
         })
     });
 }
+
+// Clauses: RECOVER-1, RECOVER-2, RECOVER-4
+#[test]
+fn a_survivor_of_an_older_topology_gives_way_to_a_newer_one() {
+    // R1.
+    let mut cluster = two_survivors_of_two_topologies(None);
+    sound(&cluster);
+    wait(&mut cluster, "one cluster of both", |it| {
+        it.agreed().is_some()
+    });
+}

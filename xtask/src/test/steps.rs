@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::cargo::CargoCall;
+use crate::sim;
 use crate::workspace::{Package, Workspace};
 
 /// One step, in the order in which they run: the cheapest first.
@@ -23,6 +24,8 @@ pub(super) enum Step {
     Features,
     /// Unit, property and integration tests of all crates, all features on.
     Tests,
+    /// Thousands of seeds of the simulator, in which the protocol keeps its promises.
+    Swarm,
     /// Every example in the documentation compiles and runs.
     Doctests,
     /// The documentation builds, and every link in it leads somewhere.
@@ -48,6 +51,9 @@ pub(super) enum Work {
     Apart { call: CargoCall, folder: PathBuf },
 }
 
+/// Seeds of the simulator that run with every test: half a minute on two cores, the build aside.
+const SWARM_SEEDS: u32 = 4_000;
+
 impl Step {
     pub(super) fn all() -> &'static [Self] {
         Self::value_variants()
@@ -62,6 +68,7 @@ impl Step {
             Self::Clippy => "clippy",
             Self::Features => "features",
             Self::Tests => "tests",
+            Self::Swarm => "swarm",
             Self::Doctests => "doctests",
             Self::Docs => "docs",
             Self::Package => "package",
@@ -95,6 +102,7 @@ impl Step {
             Self::Features => Work::Calls(workspace.libraries().flat_map(feature_sets).collect()),
             Self::Tests => one("test --workspace --all-features --locked --no-fail-fast \
                  --lib --bins --tests --examples"),
+            Self::Swarm => Work::Calls(vec![sim::call(&format!("--seeds {SWARM_SEEDS}"))]),
             Self::Doctests => one("test --workspace --all-features --locked --no-fail-fast --doc"),
             Self::Docs => Work::Calls(vec![
                 CargoCall::new("doc --workspace --all-features --no-deps --locked")

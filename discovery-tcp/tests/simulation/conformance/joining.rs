@@ -331,3 +331,16 @@ fn an_empty_list_founds_nothing() {
     sound(&cluster);
     assert_eq!(cluster.standing_of("p-0"), "newcomer");
 }
+
+// Clauses: JOIN-7, DECIDE-10
+#[test]
+fn sixty_at_once_are_one_cluster_in_few_versions() {
+    let mut cluster = started_at_once(60, 1);
+    together(&mut cluster);
+    let versions = cluster.agreed().map(|it| it.version().get());
+    assert!(
+        versions.is_some_and(|versions| versions <= 12),
+        "{versions:?}"
+    );
+}
+
