@@ -299,7 +299,7 @@ pub(crate) fn another_pod_at_the_address(bug: Option<Bug>) -> Cluster {
     cluster.isolate("p-1");
     cluster.run_for(3 * SECOND);
     cluster.give_address_of("p-1", "x");
-    cluster.run_for(30 * SECOND);
+    cluster.run_for(12 * SECOND);
     cluster
 }
 

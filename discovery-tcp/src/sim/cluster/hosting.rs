@@ -132,6 +132,9 @@ impl Cluster {
     }
 
     fn look_at(&mut self, id: ProcessId) {
+        if !self.is_checked {
+            return;
+        }
         let ring = self.processes[id.0 as usize].ring();
         if let Some(Err(what)) = ring.map(seen::check) {
             let label = Arc::clone(&self.processes[id.0 as usize].label);

@@ -343,4 +343,3 @@ fn sixty_at_once_are_one_cluster_in_few_versions() {
         "{versions:?}"
     );
 }
-
