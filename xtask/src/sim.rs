@@ -1,5 +1,8 @@
 //! `cargo xtask sim`: builds the simulator and sweeps over seeds on all cores.
 
+mod curves;
+mod large;
+
 use std::process::ExitCode;
 
 use crate::cargo::CargoCall;
@@ -18,6 +21,7 @@ use crate::workspace::Workspace;
 /// Examples: cargo xtask sim --seeds 10000
 ///           cargo xtask sim --minutes 30 --from 1000000
 ///           cargo xtask sim --replay 4711
+///           cargo xtask sim --large          # draws docs/large/*.svg; ten minutes
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SimArgs {
@@ -36,6 +40,9 @@ pub(crate) struct SimArgs {
     /// Go on after a broken promise and tell all of them in the end.
     #[arg(long)]
     keep_going: bool,
+    /// Measure clusters of up to a thousand nodes instead, and draw the curves in docs/large.
+    #[arg(long, conflicts_with_all = ["minutes", "replay", "keep_going"])]
+    large: bool,
 }
 
 /// The call that builds and runs the sweep.
@@ -63,6 +70,9 @@ impl SimArgs {
 
 pub(crate) fn run(arguments: &SimArgs) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
+    if arguments.large {
+        return large::run(&workspace);
+    }
     let status = call(&arguments.words()).stream(&workspace.root, |_| {})?;
     Ok(if status.success() {
         ExitCode::SUCCESS
@@ -83,6 +93,7 @@ mod tests {
             minutes,
             replay,
             keep_going: false,
+            large: false,
         };
         assert_eq!(arguments(None, None).words(), "--from 3 --seeds 7");
         assert_eq!(arguments(None, Some(2)).words(), "--from 3 --minutes 2");
