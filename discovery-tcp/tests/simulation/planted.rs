@@ -54,12 +54,9 @@ const CASES: &[Case] = &[
     Case(Bug::QuorumOffByOne, By::Seed(200_000), "P3"),
     Case(Bug::PromiseQuorumOffByOne, By::Seed(200_052), "P9"),
     Case(Bug::ProposesBehindChange, By::Seed(200_079), "check"),
-    Case(Bug::TailKept, By::Seed(200_008), "P2"),
     Case(Bug::SharedTerms, By::Seed(200_001), "P7"),
     Case(Bug::CountsByNumber, By::Seed(200_012), "P3"),
     Case(Bug::GapAccepted, By::Seed(200_080), "P2"),
-    Case(Bug::OwnAcceptanceMissing, By::Seed(200_149), "P9"),
-    Case(Bug::OwnTailOnly, By::Seed(200_149), "P9"),
     Case(Bug::OwnAcceptanceAlways, By::Seed(200_001), "P3"),
     Case(Bug::RepeatsPublication, By::Seed(200_001), "P2"),
     Case(Bug::ReportedEarly, By::Seed(200_001), "P6"),
@@ -67,7 +64,6 @@ const CASES: &[Case] = &[
     Case(Bug::CutCountsDoubters, By::Seed(200_051), "P8(i)"),
     Case(Bug::OneAccuserSuffices, By::Seed(200_000), "P8(i)"),
     Case(Bug::RepairSkipped, By::Seed(200_000), "P7"),
-    Case(Bug::RecoversByOwnTopology, By::Seed(200_152), "P9"),
     Case(Bug::MajorityOfPromisers, By::Seed(200_029), "P3"),
 ];
 

@@ -6,6 +6,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use self::counter_examples::functions;
 use self::text::{Citation, Clause};
 use super::remark::{Remark, Weight};
 use super::tree::SourceFile;

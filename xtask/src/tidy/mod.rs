@@ -3,6 +3,7 @@
 //! but `purity` are pure functions of what is passed to them.
 
 mod clauses;
+mod conformance;
 mod examples;
 mod glossary;
 mod headers;
@@ -56,7 +57,7 @@ struct Check {
     run: fn(&Checkout<'_>) -> anyhow::Result<Vec<Remark>>,
 }
 
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     Check {
         name: "layers",
         reason: "crates depend on each other along the arrows of ARCHITECTURE.md only",
@@ -117,6 +118,11 @@ const CHECKS: [Check; 13] = [
         name: "clauses",
         reason: "each clause of the protocol that is named exists, and is cited by a test",
         run: |checkout| Ok(clauses::check(&checkout.files)),
+    },
+    Check {
+        name: "conformance",
+        reason: "the table of the predecessor's scenarios names tests that exist",
+        run: |checkout| Ok(conformance::check(&checkout.files)),
     },
     Check {
         name: "examples",

@@ -343,3 +343,30 @@ fn sixty_at_once_are_one_cluster_in_few_versions() {
         "{versions:?}"
     );
 }
+
+// Clauses: JOIN-4
+#[test]
+fn a_node_that_says_it_listens_on_loopback_is_not_admitted() {
+    let mut cluster = members(None, 2);
+    let loopback = "127.0.0.1:47500".parse().expect("an address");
+    cluster.start_advertising("q", loopback);
+    cluster.run_for(30 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.standing_of("q"), "newcomer");
+    assert!(cluster.are_one_cluster(&["p-0", "p-1"]));
+}
+
+// Clauses: JOIN-1, LINK-2
+#[test]
+fn a_refused_join_is_repeated_slowly() {
+    let mut cluster = members(None, 1);
+    let mut config = cluster.config().clone();
+    config.settings = 7;
+    cluster.start_with("q", config);
+    let dials = cluster.coverage().dials;
+    cluster.run_for(60 * SECOND);
+
+    let more = cluster.coverage().dials - dials;
+    assert!((1..=30).contains(&more), "{more} dials in a minute");
+}

@@ -81,7 +81,7 @@ fn test_of(cell: &str) -> Option<Named<'_>> {
 }
 
 /// The names of all functions of a source.
-fn functions(text: &str) -> impl Iterator<Item = &str> {
+pub(in crate::tidy) fn functions(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let (before, rest) = line.split_once("fn ")?;
         let is_declared = before
