@@ -12,9 +12,9 @@ use crate::terminal::{self, Stop};
 
 /// Run a node: find the others, join them, answer the API, leave in order.
 ///
-/// In a pod it needs nothing but the Service's name and the downward API: the pod's name, namespace,
-/// uid and IPs, its node's name; what is missing is told as lines of a manifest. SIGTERM or SIGINT
-/// ends it in order, a second one at once.
+/// In a pod it needs nothing but the Service's name and the downward API: the pod's name,
+/// namespace, uid and IPs, its node's name; what is missing is told as lines of a manifest. SIGTERM
+/// or SIGINT ends it in order, a second one at once.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
