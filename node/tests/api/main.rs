@@ -10,6 +10,7 @@ mod documented;
 mod ending;
 mod messages;
 mod operators;
+mod quorum;
 mod stage;
 mod topology;
 mod watchers;

@@ -124,6 +124,13 @@ impl Running {
         timeout(LIMIT, connected).await.unwrap().unwrap()
     }
 
+    /// Ends it as if it had been killed.
+    pub(crate) async fn kill(self) {
+        self.end.abort();
+        // It was aborted just now.
+        let _ = timeout(LIMIT, self.end).await;
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(self) -> End {
         timeout(LIMIT, self.end).await.unwrap().unwrap()
