@@ -23,7 +23,7 @@ const HAND_ENDPOINTS: usize = 100;
 /// Runs every step; each leaves the application with three pods.
 pub(super) fn run(stage: &Stage<'_>, steps: &mut Steps) -> anyhow::Result<()> {
     let mut observer = steps.prepare("deploy", || {
-        stage.deploy()?;
+        stage.deploy_finders()?;
         stage.observe(SERVICE)
     })?;
     steps.step("3 pods start in parallel", || {
@@ -233,7 +233,7 @@ fn role_removed(stage: &Stage<'_>, observer: &mut Observer) -> anyhow::Result<St
     stage.kubectl(&["delete", "rolebinding", "ring-discovery"])?;
     // The observer asks as an administrator.
     all_unknown(stage, observer, "forbidden", &kept, false)?;
-    stage.deploy()?;
+    stage.deploy_finders()?;
     let deadline = Deadline::after(SETTLE_MAX);
     while stage
         .sightings()?

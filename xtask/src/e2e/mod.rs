@@ -1,13 +1,17 @@
 //! `cargo xtask e2e`: suites that deploy what users deploy, on a real Kubernetes, and check it.
 //!
 //! In reading order: `listing` says what the API holds, `sighting` what a finder says; `stage` is a
-//! cluster with a namespace and an observer of our own; `finder` and `figures` are the suites;
-//! `steps` runs them, keeps the times and prints the table.
+//! cluster with a namespace and an observer of our own; `finder`, `ring` and `figures` are the
+//! suites; `follower` hears what each node tells, `history` checks it; `steps` runs the suites, keeps
+//! the times and prints the table.
 
 mod figures;
 mod finder;
+mod follower;
+mod history;
 mod listing;
 mod observer;
+mod ring;
 mod sighting;
 mod stage;
 mod steps;
@@ -33,6 +37,7 @@ use steps::Steps;
 #[command(after_help = "Examples:\n  \
     cargo xtask e2e                                  every step on a local cluster\n  \
     cargo xtask e2e --kubeconfig ~/.kube/config      the same on a cluster that exists\n  \
+    cargo xtask e2e --suite ring                     nodes in pods, and everything done to them\n  \
     cargo xtask e2e --suite figures                  measure latency and load instead\n  \
     cargo xtask e2e --keep                           leave the cluster up to look at it")]
 pub(crate) struct E2eArgs {
@@ -45,6 +50,9 @@ pub(crate) struct E2eArgs {
     /// Which suite to run
     #[arg(long, value_enum, default_value_t = Suite::Finder)]
     suite: Suite,
+    /// Only the suite's short form
+    #[arg(long)]
+    short: bool,
     /// Leave cluster and namespace as they are at the end, and say how to look at them
     #[arg(long)]
     keep: bool,
@@ -61,6 +69,8 @@ pub(crate) struct E2eArgs {
 enum Suite {
     /// Pods of a StatefulSet find each other through everything that happens to them.
     Finder,
+    /// Nodes in pods form one ring and keep it through everything that happens to them.
+    Ring,
     /// How fast and how frugal the finder is, beside one that polls.
     Figures,
 }
@@ -94,6 +104,10 @@ fn run_on(target: &Target, args: &E2eArgs, steps: &mut Steps) -> anyhow::Result<
     let stage = Stage::set(target, steps, !args.no_image)?;
     let done = match args.suite {
         Suite::Finder => finder::run(&stage, steps),
+        Suite::Ring => {
+            ring::run(&stage, steps, args.short);
+            Ok(())
+        }
         Suite::Figures => figures::run(&stage, steps),
     };
     if !args.keep {

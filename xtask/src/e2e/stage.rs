@@ -111,8 +111,40 @@ impl<'a> Stage<'a> {
         [&["--namespace", NAMESPACE], words].concat()
     }
 
-    /// Applies `deploy/` in our namespace, its finders made to look around more often.
-    pub(super) fn deploy(&self) -> anyhow::Result<()> {
+    /// Applies `deploy/` in our namespace with pods that only show the seeds they find, and look
+    /// around more often.
+    pub(super) fn deploy_finders(&self) -> anyhow::Result<()> {
+        let seconds = format!("{}s", INTERVAL.as_secs());
+        let args = serde_json::json!([
+            "seeds",
+            "--watch",
+            "--json",
+            "--service",
+            SERVICE,
+            "--watch-timeout",
+            seconds,
+            "--audit-interval",
+            seconds,
+        ]);
+        let container = "/spec/template/spec/containers/0";
+        let mut patch = vec![format!(
+            "{{op: replace, path: \"{container}/args\", value: {args}}}"
+        )];
+        // What shows seeds serves nothing that could be probed.
+        for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+            patch.push(format!("{{op: remove, path: \"{container}/{probe}\"}}"));
+        }
+        self.deploy(&patch)
+    }
+
+    /// Applies `deploy/` in our namespace with so many pods.
+    pub(super) fn deploy_nodes(&self, replicas: usize) -> anyhow::Result<()> {
+        self.deploy(&[format!(
+            "{{op: replace, path: /spec/replicas, value: {replicas}}}"
+        )])
+    }
+
+    fn deploy(&self, patch: &[String]) -> anyhow::Result<()> {
         let deploy = Workspace::load()?.root.join("deploy");
         for file in fs::read_dir(&deploy).with_context(|| format!("{}", deploy.display()))? {
             let file = file?;
@@ -120,14 +152,11 @@ impl<'a> Stage<'a> {
             fs::create_dir_all(&base)?;
             fs::copy(file.path(), base.join(file.file_name()))?;
         }
-        let seconds = INTERVAL.as_secs();
-        let args =
-            format!(r#"["--watch-timeout", "{seconds}s", "--audit-interval", "{seconds}s"]"#);
+        let patch = patch.join("\n    - ");
         let overlay = format!(
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n\
              namespace: {NAMESPACE}\nresources: [base]\npatches:\n\
-             - target: {{kind: StatefulSet}}\n  patch: |-\n{}",
-            json_appends("/spec/template/spec/containers/0/args", &args)?
+             - target: {{kind: StatefulSet}}\n  patch: |-\n    - {patch}\n"
         );
         fs::write(self.folder.join("kustomization.yaml"), overlay)?;
         let folder = self.folder.display().to_string();
@@ -140,6 +169,13 @@ impl<'a> Stage<'a> {
         fs::write(&file, objects.to_string())?;
         self.kubectl(&["apply", "--server-side", "-f", &file.display().to_string()])
             .map(drop)
+    }
+
+    /// A file of ours with this text.
+    pub(super) fn file(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+        let file = self.folder.join(name);
+        fs::write(&file, text).with_context(|| format!("{}", file.display()))?;
+        Ok(file)
     }
 
     /// Waits until so many pods are ready, and none besides.
@@ -160,13 +196,19 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// The pods of the application as the API holds them.
+    pub(super) fn pod_objects(&self) -> anyhow::Result<Vec<Value>> {
+        let json = self.kubectl(&["get", "pods", "-l", SELECTOR, "-o", "json"])?;
+        let mut list: Value = serde_json::from_str(&json)?;
+        match list["items"].take() {
+            Value::Array(pods) => Ok(pods),
+            _ => bail!("kubectl printed no list"),
+        }
+    }
+
     /// The pods of the application by name, and whether each is ready.
     pub(super) fn pods(&self) -> anyhow::Result<BTreeMap<String, bool>> {
-        let json = self.kubectl(&["get", "pods", "-l", SELECTOR, "-o", "json"])?;
-        let list: Value = serde_json::from_str(&json)?;
-        let pods = list["items"]
-            .as_array()
-            .context("kubectl printed no list")?;
+        let pods = self.pod_objects()?;
         let is_ready = |pod: &Value| {
             let conditions = pod["status"]["conditions"].as_array();
             conditions
@@ -277,15 +319,6 @@ impl<'a> Stage<'a> {
 pub(super) const SELECTOR_RING: &str =
     "app.kubernetes.io/instance=ring,apps.kubernetes.io/pod-index";
 const SELECTOR: &str = "app.kubernetes.io/instance=ring";
-
-/// A JSON patch, as an indented block of YAML, that appends strings to a list.
-fn json_appends(path: &str, items: &str) -> anyhow::Result<String> {
-    let items: Vec<String> = serde_json::from_str(items)?;
-    let lines = items
-        .iter()
-        .map(|item| format!("    - {{op: add, path: \"{path}/-\", value: \"{item}\"}}\n"));
-    Ok(lines.collect())
-}
 
 /// Lets everything live on and says how to look at it.
 pub(super) fn keep(target: Target) -> anyhow::Result<()> {
