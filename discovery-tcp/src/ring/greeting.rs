@@ -328,9 +328,9 @@ impl Ring {
         let met = round.contacts.get(identity).and_then(|contact| contact.met);
         if let ProcessIdentity::Address(_) = identity
             && met.is_none()
-            && let Some(contact) = round.contacts.get_mut(identity)
+            && round.contacts.contains_key(identity)
         {
-            contact.met = Some(node);
+            round.meet_at(identity, node);
         } else if met != Some(node) {
             round.dialled(identity, DialOutcome::Silent, &mut self.fx);
         }

@@ -17,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const BATCH: Duration = Duration::from_millis(3);
 /// How long a member that was asked in vain is not believed in.
 const DENIED: Duration = Duration::from_secs(20);
-/// Most newcomers remembered.
+/// Most newcomers remembered; the best are.
 const HEARD_MAX: usize = 64;
 
 /// What was heard of others.
@@ -41,9 +41,13 @@ struct Heard {
 impl Hearsay {
     /// Notes a newcomer's rank; one that asks starts its patience anew.
     pub(super) fn note(&mut self, best: &Best, asked: bool, now: Moment) {
-        let known = self.better.len() >= HEARD_MAX && !self.better.contains_key(&best.rank.node);
-        if known {
-            return;
+        if self.better.len() >= HEARD_MAX && !self.better.contains_key(&best.rank.node) {
+            // Of many only the best matter.
+            let worst = self.better.values().map(|heard| heard.rank).max();
+            match worst {
+                Some(worst) if best.rank < worst => self.better.remove(&worst.node),
+                Some(_) | None => return,
+            };
         }
         let heard = self.better.entry(best.rank.node).or_insert(Heard {
             rank: best.rank,

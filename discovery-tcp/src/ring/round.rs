@@ -1,6 +1,7 @@
 //! One census round (FORM-1, FORM-3 to FORM-5, RECOVER-1): everybody is contacted, then listed,
 //! then asked. What is asked and what the answers are good for is in `newcomer.rs` and `recover.rs`.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -92,6 +93,8 @@ pub(super) struct Round {
     order: Vec<ProcessIdentity>,
     /// The report of the finder whose seeds the contacts are, and whether it was taken whole.
     knows: Option<(u64, bool)>,
+    /// How many do not answer, until something changes.
+    unanswered: Cell<Option<u32>>,
 }
 
 impl Round {
@@ -106,6 +109,7 @@ impl Round {
             listed_at: None,
             order: Vec::new(),
             knows: None,
+            unanswered: Cell::new(None),
         }
     }
 
@@ -117,6 +121,7 @@ impl Round {
             return;
         }
         self.knows = Some((number, whole));
+        self.unanswered.set(None);
         let seeds = report.seeds();
         if whole {
             let known: BTreeSet<ProcessIdentity> = seeds.iter().map(Seed::identity).collect();
@@ -133,11 +138,13 @@ impl Round {
 
     /// Forgets all contacts.
     pub(super) fn contact_nobody(&mut self) {
+        self.unanswered.set(None);
         self.contacts.clear();
         self.order.clear();
     }
 
     pub(super) fn add(&mut self, seed: Seed, now: Moment) {
+        self.unanswered.set(None);
         let identity = seed.identity();
         self.order.clear();
         self.contacts.entry(identity).or_insert_with(|| Contact {
@@ -157,6 +164,7 @@ impl Round {
 
     /// A node is at the other end of a link: the listed process that it is, is met.
     pub(super) fn meet(&mut self, node: &NodeInfo) {
+        self.unanswered.set(None);
         if let Some(uid) = node.pod_uid()
             && let Some(contact) = self.contacts.get_mut(&ProcessIdentity::Pod(uid.clone()))
         {
@@ -171,8 +179,17 @@ impl Round {
         }
     }
 
+    /// Whoever answers where a process without a pod is listed, is it.
+    pub(super) fn meet_at(&mut self, identity: &ProcessIdentity, node: NodeId) {
+        self.unanswered.set(None);
+        if let Some(contact) = self.contacts.get_mut(identity) {
+            contact.met = Some(node);
+        }
+    }
+
     /// The last link to a node is gone.
     pub(super) fn lose(&mut self, node: NodeId) {
+        self.unanswered.set(None);
         for contact in self.contacts.values_mut() {
             if contact.met == Some(node) {
                 contact.met = None;
@@ -187,6 +204,7 @@ impl Round {
         outcome: DialOutcome,
         fx: &mut Effects,
     ) {
+        self.unanswered.set(None);
         let asking = self.is_past_listing();
         let Some(contact) = self.contacts.get_mut(identity) else {
             return;
@@ -218,6 +236,7 @@ impl Round {
 
     /// It is of a cluster of another name: that node id need not answer.
     pub(super) fn foreign(&mut self, identity: &ProcessIdentity, now: Moment) {
+        self.unanswered.set(None);
         if let Some(contact) = self.contacts.get_mut(identity) {
             contact.dialling = false;
             contact.foreign = true;
@@ -234,6 +253,7 @@ impl Round {
 
     /// The platform's word on a pod; false if nobody here asked.
     pub(super) fn take_fact(&mut self, question: u64, fact: &PodFact) -> bool {
+        self.unanswered.set(None);
         for contact in self.contacts.values_mut() {
             for sight in [&mut contact.before, &mut contact.after] {
                 if sight.question == Some(question) {
@@ -277,6 +297,9 @@ impl Round {
             contact.foreign = false;
             dials.push((to, contact.seed.identity()));
         }
+        if !dials.is_empty() {
+            self.unanswered.set(None);
+        }
         for (to, identity) in dials {
             if fx.dial(to, Purpose::Contact(identity.clone())).is_none() {
                 self.dialled(&identity, DialOutcome::Silent, fx);
@@ -319,13 +342,19 @@ impl Round {
 
     /// How many listed processes do not answer: the first part of the rank (FORM-2).
     pub(super) fn unanswered(&self) -> u32 {
+        if let Some(known) = self.unanswered.get() {
+            return known;
+        }
         let silent = |contact: &&Contact| {
             contact.met.is_none()
                 && !contact.foreign
                 && contact.before.dial.is_some()
                 && !contact.seen_not_running(false)
         };
-        u32::try_from(self.contacts.values().filter(silent).count()).unwrap_or(u32::MAX)
+        let silent = self.contacts.values().filter(silent).count();
+        let unanswered = u32::try_from(silent).unwrap_or(u32::MAX);
+        self.unanswered.set(Some(unanswered));
+        unanswered
     }
 
     /// Whether to ask for the listing: everybody is settled; or everybody was tried, and it may be
@@ -338,6 +367,7 @@ impl Round {
 
     /// Closes the links over which somebody asked did not answer: they may be dead on one side.
     pub(super) fn drop_unanswered(&mut self, fx: &mut Effects) {
+        self.unanswered.set(None);
         if !matches!(self.stage, RoundStage::Asking(_)) {
             return;
         }
@@ -367,6 +397,7 @@ impl Round {
     /// Takes the listing: contacts that are not listed go; returns whether everybody listed had
     /// been contacted before, so that all can be asked.
     pub(super) fn take_listing(&mut self, census: &Census, me: &NodeInfo, fx: &Effects) -> bool {
+        self.unanswered.set(None);
         let listed: BTreeMap<ProcessIdentity, &Seed> = census
             .entries
             .iter()
