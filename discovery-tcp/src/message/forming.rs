@@ -70,7 +70,16 @@ pub struct FoundValue {
     pub epoch: Epoch,
 }
 
-/// Founding by majority: one value, decided by the configured names.
+/// Founding by majority: one value for each attempt, decided by the configured names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The sender's attempt, from 1; what belongs to an earlier one counts for nothing (FORM-11).
+    pub attempt: u64,
+    /// What it says in it.
+    pub message: FoundMessage,
+}
+
+/// What is said within an attempt to found by majority, or to open it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FoundMessage {
@@ -107,6 +116,16 @@ pub enum FoundMessage {
     Decided {
         /// The value.
         value: FoundValue,
+    },
+    /// A newcomer asks all names to open this attempt (FORM-11).
+    Reopen {
+        /// The asker's round; answers to another one count for nothing.
+        round: u64,
+    },
+    /// A newcomer has ended every earlier attempt for itself.
+    Reopened {
+        /// The round it was asked in.
+        round: u64,
     },
 }
 

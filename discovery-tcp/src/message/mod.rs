@@ -23,8 +23,8 @@ pub use deciding::{
     Tail,
 };
 pub use forming::{
-    Defer, FoundMessage, FoundTerm, FoundValue, Granted, IsMember, RecoverAnswer, RecoverAsk,
-    RecoverVerdict, Wait,
+    Defer, Found, FoundMessage, FoundTerm, FoundValue, Granted, IsMember, RecoverAnswer,
+    RecoverAsk, RecoverVerdict, Wait,
 };
 pub use greeting::{
     Best, Goodbye, Introduction, MemberHint, PhaseKind, Rank, Refusal, RefusalReason, Rumour,
@@ -56,7 +56,7 @@ pub enum Message {
     /// There is a cluster already.
     IsMember(IsMember),
     /// Founding by majority.
-    Found(FoundMessage),
+    Found(Found),
     /// A survivor asks everybody listed (RECOVER-1).
     RecoverAsk(RecoverAsk),
     /// The answer to it.

@@ -1,5 +1,6 @@
 //! Founding by a majority of configured names (FORM-10): who founds is one value, decided once
-//! among them. When to try again, and what a founder then does, is left to the caller.
+//! among them in each attempt. Attempts are in `reopen.rs`; when to try again, and what a founder
+//! then does, is left to the caller.
 //!
 //! All of it is kept in memory. A process that restarts has forgotten what it promised and
 //! accepted; its answers are void where the change is seen, but nobody can see all of it. The value
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 
 use discovery_core::{MEMBERS_MAX, NodeId, NodeName};
 
+use super::reopen::Reopening;
 use crate::message::{FoundMessage, FoundTerm, FoundValue};
 
 /// A message and the name it goes to.
@@ -46,22 +48,29 @@ pub(crate) enum FoundingError {
 /// One node's part in deciding who founds: it answers others, and proposes once it is started.
 #[derive(Clone, Debug)]
 pub(crate) struct Founding {
-    names: Vec<NodeName>,
-    name: NodeName,
-    node: NodeId,
-    promised: Option<FoundTerm>,
-    accepted: Option<(FoundTerm, FoundValue)>,
-    /// The highest counter of any term heard of.
-    counter: u64,
+    pub(super) names: Vec<NodeName>,
+    pub(super) name: NodeName,
+    pub(super) node: NodeId,
+    /// From 1; whatever follows belongs to it (FORM-11).
+    pub(super) attempt: u64,
+    /// Whether the attempt is known to be open: nobody proposes in one that is not.
+    pub(super) is_open: bool,
+    pub(super) reopening: Option<Reopening>,
+    /// How many rounds of opening this process has begun.
+    pub(super) reopen_rounds: u64,
+    pub(super) promised: Option<FoundTerm>,
+    pub(super) accepted: Option<(FoundTerm, FoundValue)>,
+    /// The highest counter of any term heard of, in whatever attempt.
+    pub(super) counter: u64,
     /// What it proposes if nothing was accepted before.
-    own: Option<FoundValue>,
-    round: Option<Round>,
-    decided: Option<FoundValue>,
+    pub(super) own: Option<FoundValue>,
+    pub(super) round: Option<Round>,
+    pub(super) decided: Option<FoundValue>,
 }
 
 /// A proposal under way.
 #[derive(Clone, Debug)]
-struct Round {
+pub(super) struct Round {
     term: FoundTerm,
     answers: BTreeMap<NodeName, Answer>,
     /// What a promise brought of the highest term.
@@ -103,6 +112,10 @@ impl Founding {
             names,
             name,
             node,
+            attempt: 1,
+            is_open: true,
+            reopening: None,
+            reopen_rounds: 0,
             promised: None,
             accepted: None,
             counter: 0,
@@ -112,12 +125,13 @@ impl Founding {
         })
     }
 
-    /// Proposes this value, or what others may have decided before.
+    /// Proposes this value, or what others may have decided before; nothing while its attempt is
+    /// not open.
     pub(crate) fn start(&mut self, value: FoundValue) -> Vec<Addressed> {
         // Epochs grow from run to run where clocks do: so do terms, although a new run has
         // forgotten those of the one before.
         self.counter = self.counter.max(value.epoch.0);
-        self.own = Some(value);
+        self.own = Some(value).filter(|_| self.is_open);
         self.next_round()
     }
 
@@ -127,7 +141,7 @@ impl Founding {
         self.next_round()
     }
 
-    /// Takes what the process `node` sent under the name `from`; names that are not configured, and
+    /// Takes what the process `node` sent in this attempt under the name `from`; names that are not configured, and
     /// the local one, have no word.
     pub(crate) fn on_message(
         &mut self,
@@ -160,10 +174,14 @@ impl Founding {
                 self.decide(value);
                 Vec::new()
             }
+            FoundMessage::Reopen { round } => {
+                vec![(from.clone(), FoundMessage::Reopened { round })]
+            }
+            FoundMessage::Reopened { round } => self.on_reopened(from, node, round),
         }
     }
 
-    /// What is decided, as far as this process knows; never another value later.
+    /// What is decided, as far as this process knows; never another value in this attempt.
     pub(crate) fn decided(&self) -> Option<&FoundValue> {
         self.decided.as_ref()
     }
@@ -307,7 +325,7 @@ impl Founding {
         self.names.len() / 2 + 1
     }
 
-    fn to_others(&self, message: &FoundMessage) -> Vec<Addressed> {
+    pub(super) fn to_others(&self, message: &FoundMessage) -> Vec<Addressed> {
         self.names
             .iter()
             .filter(|name| **name != self.name)
@@ -357,6 +375,9 @@ fn check(sorted: &[NodeName], name: &NodeName) -> Result<(), FoundingError> {
 #[cfg(test)]
 #[path = "found_order_tests.rs"]
 mod order_tests;
+#[cfg(test)]
+#[path = "reopen_tests.rs"]
+mod reopen_tests;
 #[cfg(test)]
 #[path = "found_tests.rs"]
 mod tests;

@@ -30,7 +30,7 @@ impl Ring {
             return;
         };
         self.fx.timers.clear_life();
-        self.was_member = true;
+        self.end_attempt();
         self.fx.counters.installs += 1;
         // What was learned whole is nobody's count: no pair is passed on until one is (DECIDE-6).
         let watermark = Watermark {

@@ -6,7 +6,7 @@
 //! | `input`, `output`, `counters` | everything the world can tell a ring, and the ring the world |
 //! | `effects`, `timers`, `links` | its hands: outputs, one table of timers, one of links |
 //! | `greeting`, `hearsay` | the first exchange on a link; who is better |
-//! | `newcomer`, `round`, `founding`, `found` | before there is a cluster (FORM) |
+//! | `newcomer`, `round`, `founding`, `found`, `reopen` | before there is a cluster (FORM) |
 //! | `join`, `admission` | the newcomer's and the coordinator's side of joining (JOIN) |
 //! | `log`, `decide`, `install` | acceptor, catching up, what is decided takes effect (DECIDE) |
 //! | `lead`, `change`, `publish` | the coordinator: proposing, counting, what goes into a change |
@@ -42,6 +42,7 @@ mod output;
 mod planted;
 mod publish;
 mod recover;
+mod reopen;
 mod roster;
 mod round;
 mod standing;
@@ -68,6 +69,7 @@ use admission::Errands;
 use effects::Effects;
 use filter::AnswerFilter;
 use floor::Floor;
+use found::Founding;
 use hearsay::Hearsay;
 use links::Purpose;
 use member::Membership;
@@ -119,10 +121,12 @@ pub struct Ring {
     standing: Standing,
     met: BTreeSet<ClusterId>,
     rejoins: u32,
+    /// Its part in founding by majority, kept through every node id of this process.
+    founding: Option<Founding>,
     founding_retry_at: Moment,
+    /// Its last cluster had members that bear none of the names that found.
+    knows_other_names: bool,
     watching_seeds: bool,
-    /// It has been a member in this process.
-    was_member: bool,
 }
 
 impl Ring {
@@ -153,9 +157,10 @@ impl Ring {
             },
             met: BTreeSet::new(),
             rejoins: 0,
+            founding: None,
             founding_retry_at: Moment::START,
+            knows_other_names: false,
             watching_seeds: true,
-            was_member: false,
         }
     }
 

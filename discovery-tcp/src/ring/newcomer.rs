@@ -11,7 +11,6 @@ use discovery_core::{
 };
 
 use super::effects::Effects;
-use super::found::Founding;
 use super::input::LinkId;
 use super::join::Joining;
 use super::lead::Mandate;
@@ -45,7 +44,6 @@ pub(super) struct Newcomer {
     pub(super) not_before: Moment,
     pub(super) round: Round,
     pub(super) join: Joining,
-    pub(super) founding: Option<Founding>,
     wave: usize,
     /// When contact began, and when the wave after the first may go.
     began_at: Option<Moment>,
@@ -67,7 +65,6 @@ impl Newcomer {
             not_before,
             round: Round::new(1),
             join: Joining::default(),
-            founding: None,
             wave: WAVES.0,
             began_at: None,
             next_wave_at: None,

@@ -114,6 +114,7 @@ impl Ring {
     pub(super) fn removed(&mut self, last: Topology, joined_at: Moment) {
         let now = self.fx.now;
         self.forget_publications();
+        self.note_other_names(&last);
         if now.since(joined_at) >= GOOD_MEMBERSHIP {
             self.rejoins = 0;
         }
@@ -132,6 +133,7 @@ impl Ring {
             let id = NodeId::from_u128(self.fx.draw_u128());
             self.me = self.me.clone().with_id(id);
         }
+        self.found_as_another();
         self.hearsay = super::hearsay::Hearsay::default();
         self.fx.emit(Notice::Identity(self.me.clone()));
         self.life = Life::Newcomer(Box::new(Newcomer::new(self.fx.now + pause)));

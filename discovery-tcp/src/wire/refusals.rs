@@ -109,7 +109,7 @@ fn a_field_of_a_newer_node_is_skipped() {
 fn what_is_missing_is_named() {
     let refused = sent(Kind::Join(v1::Join::default()));
     assert_eq!(refused, Err(DecodeError::Missing { field: "join.node" }));
-    let refused = sent(Kind::Found(v1::Found { kind: None }));
+    let refused = sent(Kind::Found(v1::Found::default()));
     assert_eq!(
         refused,
         Err(DecodeError::Missing {

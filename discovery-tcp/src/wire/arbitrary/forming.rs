@@ -12,8 +12,8 @@ use super::values::{
     topology_id,
 };
 use crate::message::{
-    Defer, FoundMessage, FoundTerm, FoundValue, Granted, IsMember, RecoverAnswer, RecoverAsk,
-    RecoverVerdict, Wait,
+    Defer, Found, FoundMessage, FoundTerm, FoundValue, Granted, IsMember, RecoverAnswer,
+    RecoverAsk, RecoverVerdict, Wait,
 };
 
 fn asked() -> impl Strategy<Value = Vec<NodeId>> {
@@ -60,7 +60,11 @@ fn found_value() -> impl Strategy<Value = FoundValue> {
     })
 }
 
-pub(super) fn found() -> impl Strategy<Value = FoundMessage> {
+pub(super) fn found() -> impl Strategy<Value = Found> {
+    (number(), found_message()).prop_map(|(attempt, message)| Found { attempt, message })
+}
+
+fn found_message() -> impl Strategy<Value = FoundMessage> {
     prop_oneof![
         found_term().prop_map(|term| FoundMessage::Ask { term }),
         (found_term(), option::of((found_term(), found_value())))
@@ -70,6 +74,8 @@ pub(super) fn found() -> impl Strategy<Value = FoundMessage> {
             .prop_map(|(term, value)| FoundMessage::Accept { term, value }),
         found_term().prop_map(|term| FoundMessage::Accepted { term }),
         found_value().prop_map(|value| FoundMessage::Decided { value }),
+        number().prop_map(|round| FoundMessage::Reopen { round }),
+        number().prop_map(|round| FoundMessage::Reopened { round }),
     ]
 }
 

@@ -9,7 +9,7 @@ use super::values::{
     required, resource_version,
 };
 use crate::message::{
-    Defer, FoundMessage, FoundTerm, FoundValue, Granted, IsMember, Position, RecoverAnswer,
+    Defer, Found, FoundMessage, FoundTerm, FoundValue, Granted, IsMember, Position, RecoverAnswer,
     RecoverAsk, RecoverVerdict, Wait,
 };
 use crate::wire::error::DecodeError;
@@ -151,12 +151,30 @@ impl Wire for (FoundTerm, FoundValue) {
     }
 }
 
-impl Wire for FoundMessage {
+impl Wire for Found {
     type Form = v1::Found;
 
     fn form(&self) -> v1::Found {
+        v1::Found {
+            attempt: self.attempt,
+            kind: Some(self.message.form()),
+        }
+    }
+
+    fn read(form: v1::Found) -> Result<Self, DecodeError> {
+        Ok(Self {
+            attempt: form.attempt,
+            message: required("found.kind", form.kind)?,
+        })
+    }
+}
+
+impl Wire for FoundMessage {
+    type Form = found::Kind;
+
+    fn form(&self) -> found::Kind {
         use found::Kind;
-        let kind = match self {
+        match self {
             Self::Ask { term } => Kind::Ask(found::Ask {
                 term: Some(term.form()),
             }),
@@ -177,14 +195,14 @@ impl Wire for FoundMessage {
             Self::Decided { value } => Kind::Decided(found::Decided {
                 value: Some(value.form()),
             }),
-        };
-        v1::Found { kind: Some(kind) }
+            Self::Reopen { round } => Kind::Reopen(found::Reopen { round: *round }),
+            Self::Reopened { round } => Kind::Reopened(found::Reopened { round: *round }),
+        }
     }
 
-    fn read(form: v1::Found) -> Result<Self, DecodeError> {
+    fn read(form: found::Kind) -> Result<Self, DecodeError> {
         use found::Kind;
-        let field = "found.kind";
-        Ok(match form.kind.ok_or(DecodeError::Missing { field })? {
+        Ok(match form {
             Kind::Ask(it) => Self::Ask {
                 term: required("found.ask.term", it.term)?,
             },
@@ -205,6 +223,8 @@ impl Wire for FoundMessage {
             Kind::Decided(it) => Self::Decided {
                 value: required("found.decided.value", it.value)?,
             },
+            Kind::Reopen(it) => Self::Reopen { round: it.round },
+            Kind::Reopened(it) => Self::Reopened { round: it.round },
         })
     }
 }
