@@ -99,10 +99,10 @@ impl Ring {
             self.founding_retry_at = self.fx.now;
             self.send_when_due(Founding::reopen);
         }
-        self.tell_of_opening(of_all);
+        self.tell_of_opening(&of_all);
     }
 
-    fn tell_of_opening(&mut self, of_all: String) {
+    fn tell_of_opening(&mut self, of_all: &str) {
         match self.founding.as_ref().and_then(Founding::names_answered) {
             Some((answered, names)) => self.waits(format!("{of_all} ({answered} of {names})")),
             // One name alone has opened it.

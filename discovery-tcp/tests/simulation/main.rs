@@ -13,6 +13,7 @@
 mod conformance;
 mod deciding;
 mod forming;
+mod founding;
 mod joining;
 mod leaving;
 mod losing;
