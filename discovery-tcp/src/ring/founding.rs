@@ -10,7 +10,7 @@ use super::links::Link;
 use super::timers::Timer;
 use super::{Life, Ring};
 use crate::config::Formation;
-use crate::message::{Found, FoundMessage, FoundValue, Message, PhaseKind};
+use crate::message::{Found, FoundMessage, FoundValue, IsMember, Message, PhaseKind};
 
 /// How long a founding may take before it is tried again under a higher term, and how often a
 /// founder that does not found, or a name that does not answer, is told again.
@@ -225,6 +225,13 @@ impl Ring {
             .to(from)
             .and_then(|link| self.fx.links.node_at(link))
             .map(|node| node.name().clone());
+        if let Some(member) = self.member_hint().filter(|_| self.is_member()) {
+            // It may have missed that, on a link that what it says keeps open.
+            let round = 0;
+            self.fx
+                .send_to(from, Message::IsMember(IsMember { round, member }));
+            return;
+        }
         let (Some(name), false) = (name, self.abstains(&found.message)) else {
             return;
         };
