@@ -308,7 +308,8 @@ impl Ring {
                 self.watch_replaced(expected, &intro.node);
                 self.joiner_unreachable(expected, self.me.id());
             }
-            Purpose::Accepted | Purpose::Hint | Purpose::Member(_) => {}
+            Purpose::Accepted | Purpose::Member(_) => {}
+            Purpose::Hint => self.hint_answered(link, node),
             Purpose::DialBack(number) => self.dial_back_done(number, Some(node)),
         }
         self.watch_linked(node);

@@ -76,6 +76,17 @@ impl Hearsay {
         self.forget(node);
     }
 
+    /// Those expected at this address are not there, except for one who answered.
+    pub(super) fn nobody_at(&mut self, address: SocketAddr, but: Option<NodeId>, now: Moment) {
+        let expected = |(id, heard): (&NodeId, &Heard)| {
+            (Some(*id) != but && heard.addresses.contains(&address)).then_some(*id)
+        };
+        let gone: Vec<NodeId> = self.better.iter().filter_map(expected).collect();
+        for id in gone {
+            self.deny(id, now);
+        }
+    }
+
     /// It answers for itself.
     pub(super) fn believe(&mut self, node: NodeId) {
         self.denied.remove(&node);
@@ -125,6 +136,7 @@ impl Ring {
         let now = self.fx.now;
         if let Some(best) = best
             && best.rank.node != self.me.id()
+            && !self.hearsay.is_denied(best.rank.node, now)
         {
             self.hearsay.note(best, false, now);
         }

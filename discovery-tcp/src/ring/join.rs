@@ -144,8 +144,25 @@ impl Ring {
         }
     }
 
+    /// Somebody answered a dial by hearsay: whoever else was expected there is not.
+    pub(super) fn hint_answered(&mut self, link: LinkId, by: NodeId) {
+        let address = self.fx.links.get(link).and_then(|link| link.dialled);
+        let Some(address) = address else {
+            return;
+        };
+        self.hearsay.nobody_at(address, Some(by), self.fx.now);
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let target = newcomer.join.target.as_ref();
+        if target.is_some_and(|to| to.node != by && to.addresses.contains(&address)) {
+            self.give_up_target();
+        }
+    }
+
     /// A dial by hearsay failed: whoever was expected there is not.
     pub(super) fn hint_failed(&mut self, address: std::net::SocketAddr) {
+        self.hearsay.nobody_at(address, None, self.fx.now);
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };

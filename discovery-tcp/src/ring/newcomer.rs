@@ -48,6 +48,8 @@ pub(super) struct Newcomer {
     /// When contact began, and when the wave after the first may go.
     began_at: Option<Moment>,
     next_wave_at: Option<Moment>,
+    /// When a better candidate was dialled last.
+    hinted_at: Option<Moment>,
     /// When, and at which stage, it was last told what is waited for.
     told: Option<(Moment, Discriminant<RoundStage>)>,
     failures: u32,
@@ -68,6 +70,7 @@ impl Newcomer {
             wave: WAVES.0,
             began_at: None,
             next_wave_at: None,
+            hinted_at: None,
             told: None,
             failures: 0,
             resumes_at: not_before,
@@ -189,10 +192,17 @@ impl Ring {
     fn wait_for_better(&mut self, better: &Best) {
         let node = better.rank.node;
         let linked = self.fx.links.is_linked(node);
+        let now = self.fx.now;
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let rested = newcomer.hinted_at.is_none_or(|at| now.since(at) >= LOOK);
         if !linked
+            && rested
             && !self.fx.links.is_dialling(node, &better.addresses)
             && let Some(to) = better.addresses.first()
         {
+            newcomer.hinted_at = Some(now);
             self.fx.dial(*to, super::links::Purpose::Hint);
         }
         self.waits(format!("the better candidate {node}"));
