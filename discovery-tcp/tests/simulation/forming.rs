@@ -305,6 +305,7 @@ fn a_refused_newcomer_knocks_again() {
 pub(crate) fn a_quiet_store(bug: Option<Bug>) -> Cluster {
     let mut own = world(bug);
     own.climate.write_interval = 3_600 * SECOND;
+    own.climate.status_lag = 60 * SECOND;
     let mut cluster = Cluster::new(own);
     cluster.restart_containers(false, (MS, MS));
     cluster.start("p-0");

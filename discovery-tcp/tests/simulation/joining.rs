@@ -198,3 +198,22 @@ fn a_joiner_skips_what_was_delivered_before_it() {
         Some(&later.to_be_bytes()[..])
     );
 }
+
+/// Ten come to three whose coordinator is held, so that it hears of all of them at once.
+pub(crate) fn ten_join_three(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 3);
+    cluster.pause_for("p-0", 500 * MS);
+    for number in 3..13 {
+        cluster.start(&pod(number));
+    }
+    cluster.run_until_agreed(20 * SECOND);
+    cluster
+}
+
+// Clauses: JOIN-7
+#[test]
+fn ten_that_come_at_once_are_admitted_in_several_changes() {
+    let cluster = ten_join_three(None);
+    sound(&cluster);
+    assert_eq!(cluster.members_at("p-0").len(), 13);
+}

@@ -358,3 +358,123 @@ fn a_survivor_of_an_older_topology_gives_way_to_a_newer_one() {
         it.agreed().is_some()
     });
 }
+
+/// One of two accepts the other's recovery and is not told that it is decided; the other dies. A5.
+pub(crate) fn a_recovery_is_repeated_by_its_promiser(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 4);
+    let mut recoverer = None;
+    cluster.intercept(move |passing| {
+        let from = passing.from.label();
+        if recoverer.as_deref() == Some(from) {
+            return discovery_tcp::sim::Fate::Lose;
+        }
+        if matches!(passing.message, Message::Propose(it) if it.recovery) {
+            recoverer = Some(from.to_owned());
+        }
+        discovery_tcp::sim::Fate::Pass
+    });
+    for gone in ["p-2", "p-3"] {
+        cluster.unwant(gone);
+        cluster.force_delete(gone);
+    }
+    let has_recovered = |it: &Cluster, pod: &str| it.members_at(pod).len() == 2;
+    let is_either = |it: &Cluster| has_recovered(it, "p-0") || has_recovered(it, "p-1");
+    cluster.run_until(30 * SECOND, is_either);
+    let recovered = if has_recovered(&cluster, "p-0") {
+        "p-0"
+    } else {
+        "p-1"
+    };
+    cluster.unwant(recovered);
+    cluster.force_delete(recovered);
+    cluster.intercept_nothing();
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+// Clauses: RECOVER-5, RECOVER-7
+#[test]
+fn a_promiser_recovers_anew_under_an_epoch_of_its_own() {
+    let cluster = a_recovery_is_repeated_by_its_promiser(None);
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 1);
+    assert!(cluster.agreed().is_some(), "{:?}", cluster.standings());
+}
+
+/// p-1 lives, cannot be reached, and is not listed any more: somebody edited its labels.
+pub(crate) fn a_silent_member_is_listed_no_more(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 2);
+    cluster.isolate("p-1");
+    if let Some(pod) = cluster.pod_of("p-1") {
+        cluster.drop_entry(pod);
+    }
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+// Clauses: RECOVER-3
+#[test]
+fn who_is_listed_no_more_is_not_dead() {
+    let cluster = a_silent_member_is_listed_no_more(None);
+    sound(&cluster);
+    assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+}
+
+/// The same, and another pod has its address.
+pub(crate) fn another_pod_answers_for_one_listed_no_more(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.climate.reuses_addresses = true;
+    let mut cluster = members_of(own, 2);
+    cluster.isolate("p-1");
+    let gone = cluster.pod_of("p-1");
+    cluster.run_for(3 * SECOND);
+    cluster.give_address_of("p-1", "x");
+    if let Some(pod) = gone {
+        cluster.drop_entry(pod);
+    }
+    cluster.run_for(20 * SECOND);
+    cluster
+}
+
+// Clauses: RECOVER-3
+#[test]
+fn another_pod_at_the_address_of_one_listed_no_more_proves_nothing() {
+    let cluster = another_pod_answers_for_one_listed_no_more(None);
+    sound(&cluster);
+    assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+}
+
+/// Four of eight are dead, and one of the four promisers does not hear the recovery's change.
+pub(crate) fn a_promiser_does_not_hear_the_recovery(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 8);
+    lose(&mut cluster, |passing, message| {
+        let is_recovery = matches!(message, Message::Propose(it) if it.recovery);
+        let (from, to) = (passing.from.label(), passing.to.label());
+        let deaf = if from.starts_with("p-2.") {
+            "p-1."
+        } else {
+            "p-2."
+        };
+        is_recovery && to.starts_with(deaf)
+    });
+    for gone in ["p-4", "p-5", "p-6", "p-7"] {
+        cluster.unwant(gone);
+        cluster.force_delete(gone);
+    }
+    cluster.run_for(15 * SECOND);
+    cluster.intercept_nothing();
+    cluster.run_for(30 * SECOND);
+    cluster
+}
+
+// Clauses: RECOVER-6
+#[test]
+fn a_recovery_waits_for_every_promiser() {
+    let cluster = a_promiser_does_not_hear_the_recovery(None);
+    sound(&cluster);
+    assert!(
+        cluster.are_one_cluster(&["p-0", "p-1", "p-2", "p-3"]),
+        "{:?}",
+        cluster.standings()
+    );
+}

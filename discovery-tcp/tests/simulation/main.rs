@@ -3,6 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `stage` | worlds to begin with, and what to ask of them |
+//! | `crossroads` | two coordinators, word by word |
+//! | `storm` | few members under constant loss, by seed |
 //! | `forming` … `leaving` | schedules, one for each counter-example, by chapter of the protocol |
 //! | `conformance` | scenarios that the predecessor's tests pin down |
 //! | `planted` | mistakes that some schedule or seed must catch |
@@ -11,6 +13,7 @@
 #![cfg(test)]
 
 mod conformance;
+mod crossroads;
 mod deciding;
 mod forming;
 mod founding;
@@ -19,5 +22,6 @@ mod leaving;
 mod losing;
 mod planted;
 mod stage;
+mod storm;
 mod sweep;
 mod watching;

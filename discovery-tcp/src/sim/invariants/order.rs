@@ -45,6 +45,19 @@ impl Order {
     }
 }
 
+impl Order {
+    /// Only who stands nowhere, or in another cluster, is brought somewhere at once.
+    fn install(&mut self, process: ProcessId, to: Place) -> Result<(), String> {
+        match self.places.insert(process, to) {
+            Some(from) if from.topology.cluster_id == to.topology.cluster_id => Err(format!(
+                "stands at {} position {} and is brought to {} position {} without what lies between",
+                from.topology, from.position, to.topology, to.position
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 impl Invariant for Order {
     fn promise(&self) -> &'static str {
         "P2"
@@ -67,8 +80,8 @@ impl Invariant for Order {
                     topology: topology.id(),
                     position: *position,
                 };
-                self.places.insert(*process, place);
-                Ok(())
+                self.install(*process, place)
+                    .map_err(|what| format!("{label} {what}"))
             }
             Notice::Changed(event) => {
                 let Some(place) = self.places.get(process).copied() else {
