@@ -1,4 +1,4 @@
-//! Marks that switch something off or leave it open: tests, examples, duties.
+//! Marks that switch something off or leave it open: tests, examples, duties, merges.
 
 use super::remark::Remark;
 use super::tree::SourceFile;
@@ -20,6 +20,9 @@ const ATTRIBUTES: [(&str, &str); 2] = [
 
 const DUTIES: [&str; 3] = ["TODO", "FIXME", "XXX"];
 
+/// How the two sides of a conflict begin and end, in a file of any kind.
+const MERGE: [&str; 2] = ["<<<<<<< ", ">>>>>>> "];
+
 pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
     let is_code =
         |file: &&SourceFile| ["rs", "go", "sh", "proto", "toml"].contains(&file.extension());
@@ -28,6 +31,18 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
         .filter(is_code)
         .filter(|file| !file.path.starts_with(SPEAKS_OF_MARKS))
         .flat_map(of_file)
+        .chain(files.iter().flat_map(unresolved))
+        .collect()
+}
+
+fn unresolved(file: &SourceFile) -> Vec<Remark> {
+    let is_mark = |line: &str| MERGE.iter().any(|mark| line.starts_with(mark));
+    file.lines()
+        .filter(|(_, line)| is_mark(line))
+        .map(|(number, _)| {
+            let what = "is the mark of a merge; choose a side and remove it";
+            Remark::fault(format!("{}:{number}", file.path), what.to_owned())
+        })
         .collect()
 }
 
@@ -91,6 +106,13 @@ mod tests {
     fn an_example_that_nobody_compiles_is_a_fault() {
         assert_eq!(faults("a.rs", "/// ```ignore\n//! ```rust,ignore\n"), 2);
         assert_eq!(faults("a.rs", "/// ```\n/// ```text\n/// ```no_run\n"), 0);
+    }
+
+    #[test]
+    fn a_conflict_left_in_any_file_is_a_fault() {
+        let text = "one\n<<<<<<< HEAD\ntwo\n=======\nthree\n>>>>>>> other\n";
+        assert_eq!(faults("README.md", text), 2);
+        assert_eq!(faults("README.md", "A title\n=======\n"), 0);
     }
 
     #[test]
