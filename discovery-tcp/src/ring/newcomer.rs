@@ -81,9 +81,7 @@ impl Newcomer {
             waiting_for: String::new(),
         }
     }
-}
 
-impl Newcomer {
     /// Whether it is time to tell what is waited for: at a new stage at once, else now and then, not
     /// with each answer of many.
     fn tells_again(&mut self, now: Moment) -> bool {
