@@ -6,6 +6,7 @@
 //! | [`ring::v1`] | what nodes say to each other on a link | `discovery-tcp`, module `wire` |
 //! | `discovery::v1` (feature `api`) | what a node answers its users | the node, module `grpc` |
 //! | `convert` (feature `api`) | the API's messages from values of `discovery-core`, and back | – |
+//! | `client` (feature `client`) | a client that follows the topology from node to node | – |
 //!
 //! The feature `client` adds stubs to call a node with, `server` the traits that a node implements;
 //! each brings `api`. Without them nothing here knows of connections or an async runtime.
@@ -20,6 +21,9 @@
 //! assert_eq!(Envelope::decode(bytes.as_slice())?, said);
 //! # Ok::<(), prost::DecodeError>(())
 //! ```
+
+#[cfg(feature = "client")]
+pub mod client;
 
 #[cfg(feature = "api")]
 pub mod convert;

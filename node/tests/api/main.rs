@@ -6,6 +6,7 @@
     reason = "what a test stands on fails like a test"
 )]
 
+mod client;
 mod documented;
 mod ending;
 mod messages;
