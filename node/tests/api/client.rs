@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use discovery_core::Discovery as _;
 use discovery_node::app::End;
 use discovery_proto::client::{Followed, Gap, Retry, TopologyClient, TopologyClientConfig, Update};
 use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
+use tokio::runtime::Builder;
 use tokio::time::timeout;
 use tonic::transport::Channel;
 
@@ -137,12 +139,25 @@ async fn calls_go_on_and_no_change_is_missed_while_every_server_is_restarted() {
 
 #[tokio::test]
 async fn a_client_leaves_a_node_that_is_killed_and_hears_of_its_removal_from_another() {
-    let mut nodes = Stage::new().cluster(3).await;
-    let client = follow(&nodes[..1]);
-    let (mut updates, mut heard) = (client.updates(), Heard::default());
-    heard.until(&mut updates, &nodes[0]).await;
+    let stage = Arc::new(Stage::new());
+    // Its connections end with its threads, as they do with a process.
+    let process = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let own = Arc::clone(&stage);
+    let doomed = process.spawn(async move { own.start("ring-0").await });
+    let doomed = timeout(LIMIT, doomed).await.unwrap().unwrap();
+    let nodes = [stage.start("ring-1").await, stage.start("ring-2").await];
+    for node in [&doomed, &nodes[0], &nodes[1]] {
+        node.stands(|standing| is_member_of(standing, 3)).await;
+    }
     // It was given one address, so it is this one that it follows.
-    nodes.remove(0).kill().await;
+    let client = follow(std::slice::from_ref(&doomed));
+    let (mut updates, mut heard) = (client.updates(), Heard::default());
+    heard.until(&mut updates, &doomed).await;
+    process.shutdown_background();
     for node in &nodes {
         node.stands(|standing| is_member_of(standing, 2)).await;
     }
