@@ -10,6 +10,8 @@ use std::time::Duration;
 use discovery_proto::client::{Retry, TopologyClient, TopologyClientConfig};
 use discovery_proto::discovery::v1::GetTopologyRequest;
 use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
+use tonic::Status;
+use tonic::transport::Channel;
 
 /// How long to wait for the first topology.
 const FIRST: Duration = Duration::from_secs(30);
@@ -31,14 +33,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     loop {
         let mut answers: BTreeMap<String, u32> = BTreeMap::new();
         for _ in 0..ROUND {
-            let answer = retry.call(|| {
-                let mut node = node.clone();
-                async move { node.get_topology(GetTopologyRequest {}).await }
-            });
-            let who = answer.await?.into_inner().node.unwrap_or_default().name;
+            let who = retry.call(|| ask(node.clone())).await?;
             *answers.entry(who).or_default() += 1;
             tokio::time::sleep(PAUSE).await;
         }
         println!("{answers:?}");
     }
+}
+
+/// Whoever answers says its name.
+async fn ask(mut node: DiscoveryClient<Channel>) -> Result<String, Status> {
+    let answer = node.get_topology(GetTopologyRequest {}).await?;
+    Ok(answer.into_inner().node.unwrap_or_default().name)
 }

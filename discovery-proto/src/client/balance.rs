@@ -7,6 +7,7 @@ use tonic::transport::channel::Change;
 use tonic::transport::{Channel, Endpoint};
 
 use super::address::{Address, members};
+use super::config::TopologyClientConfig;
 use super::follow::State;
 use super::topology_client::TopologyClient;
 
@@ -38,17 +39,8 @@ async fn feed(client: TopologyClient, changes: Sender<Change<Target, Endpoint>>)
     let fed = async {
         loop {
             let wanted = targets(&client.state());
-            // Who comes first: there is somebody to call at any time.
-            for target in wanted.difference(&present) {
-                if let Some(endpoint) = target.1.endpoint(client.config()) {
-                    let change = Change::Insert(target.clone(), endpoint);
-                    if changes.send(change).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            for target in present.difference(&wanted) {
-                if changes.send(Change::Remove(target.clone())).await.is_err() {
+            for change in steps(&present, &wanted, client.config()) {
+                if changes.send(change).await.is_err() {
                     return;
                 }
             }
@@ -65,6 +57,21 @@ async fn feed(client: TopologyClient, changes: Sender<Change<Target, Endpoint>>)
     }
 }
 
+/// What leads from the targets there are to those that are wanted: who comes first, so that there
+/// is somebody to call at any time.
+fn steps(
+    present: &BTreeSet<Target>,
+    wanted: &BTreeSet<Target>,
+    config: &TopologyClientConfig,
+) -> Vec<Change<Target, Endpoint>> {
+    let come = wanted.difference(present).filter_map(|target| {
+        let endpoint = target.1.endpoint(config)?;
+        Some(Change::Insert(target.clone(), endpoint))
+    });
+    let go = present.difference(wanted).cloned().map(Change::Remove);
+    come.chain(go).collect()
+}
+
 fn targets(state: &State) -> BTreeSet<Target> {
     let known = state.topology.as_deref().map(members).unwrap_or_default();
     if known.is_empty() {
@@ -72,4 +79,39 @@ fn targets(state: &State) -> BTreeSet<Target> {
         return sources.map(|address| (String::new(), address)).collect();
     }
     known.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &[&str]) -> BTreeSet<Target> {
+        let target = |name: &&str| (String::new(), Address::new(name).unwrap());
+        names.iter().map(target).collect()
+    }
+
+    #[test]
+    fn who_comes_is_told_before_who_goes() {
+        let config = TopologyClientConfig::default();
+        let steps = steps(&set(&["a:1", "b:1"]), &set(&["b:1", "c:1"]), &config);
+        let [Change::Insert(came, _), Change::Remove(gone)] = steps.as_slice() else {
+            panic!("{steps:?}");
+        };
+        assert_eq!(
+            (came.1.to_string(), gone.1.to_string()),
+            ("c:1".into(), "a:1".into())
+        );
+    }
+
+    #[test]
+    fn the_given_addresses_are_called_until_a_member_serves() {
+        let state = State {
+            topology: None,
+            followed: crate::client::Followed::Node {
+                address: "a:1".into(),
+            },
+            sources: vec![Address::new("a:1").unwrap()],
+        };
+        assert_eq!(targets(&state), set(&["a:1"]));
+    }
 }

@@ -185,7 +185,7 @@ async fn follow(
             Ok(None) => {}
             Err(unfit) => {
                 table.doubt();
-                break link.unfit(unfit);
+                break link.unfit(&unfit);
             }
         }
     };

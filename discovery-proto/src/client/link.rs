@@ -51,7 +51,7 @@ impl Link {
             match link.answer().await? {
                 Kind::Standing(standing) => link.check(&standing).map(|()| link),
                 Kind::Snapshot(_) | Kind::Change(_) => {
-                    Err(link.unfit("its standing did not come first"))
+                    Err(link.unfit(&"its standing did not come first"))
                 }
             }
         };
@@ -74,7 +74,7 @@ impl Link {
     }
 
     /// That it told something that does not fit.
-    pub(super) fn unfit(&self, why: impl ToString) -> LinkEnd {
+    pub(super) fn unfit(&self, why: &impl ToString) -> LinkEnd {
         let (address, why) = (self.address.to_string(), why.to_string());
         LinkEnd::Unfit { address, why }
     }

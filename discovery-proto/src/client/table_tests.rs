@@ -4,13 +4,13 @@ use super::table::Table;
 use super::update::{Gap, Unfit, Update};
 use crate::discovery::v1;
 
-fn id(cluster: u8, epoch: u64, version: u64) -> Option<v1::TopologyRef> {
+fn id(cluster: u8, epoch: u64, version: u64) -> v1::TopologyRef {
     let cluster_id = format!("{cluster:032x}");
-    Some(v1::TopologyRef {
+    v1::TopologyRef {
         cluster_id,
         epoch,
         version,
-    })
+    }
 }
 
 fn member(order: u64) -> v1::Member {
@@ -20,11 +20,11 @@ fn member(order: u64) -> v1::Member {
     }
 }
 
-fn snapshot(id: Option<v1::TopologyRef>, orders: &[u64]) -> v1::Snapshot {
+fn snapshot(id: impl Into<Option<v1::TopologyRef>>, orders: &[u64]) -> v1::Snapshot {
     let members = orders.iter().map(|order| member(*order)).collect();
     v1::Snapshot {
         topology: Some(v1::Topology {
-            id,
+            id: id.into(),
             members,
             ..v1::Topology::default()
         }),
@@ -35,8 +35,8 @@ fn snapshot(id: Option<v1::TopologyRef>, orders: &[u64]) -> v1::Snapshot {
 /// The member of this order joins, and the topology of this version comes of it.
 fn joins(version: u64, order: u64, member_count: u32) -> v1::TopologyChange {
     v1::TopologyChange {
-        previous: id(1, 1, version - 1),
-        id: id(1, 1, version),
+        previous: Some(id(1, 1, version - 1)),
+        id: Some(id(1, 1, version)),
         member_count,
         joined: vec![member(order)],
         ..v1::TopologyChange::default()
@@ -69,7 +69,7 @@ fn a_change_drops_who_went_and_appends_who_joined() {
         Ok(Some(Update::Changed { .. }))
     ));
     assert_eq!(orders(&table), [2, 3]);
-    assert_eq!(table.from(), id(1, 1, 3));
+    assert_eq!(table.from(), Some(id(1, 1, 3)));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_change_that_does_not_follow_is_refused_and_the_whole_that_comes_then_is_a_g
         panic!("{whole:?}");
     };
     assert_eq!(gap, Some(Gap::Unfit));
-    assert_eq!(table.from(), id(1, 1, 5));
+    assert_eq!(table.from(), Some(id(1, 1, 5)));
 }
 
 #[test]
@@ -127,8 +127,11 @@ fn a_later_snapshot_is_a_gap_that_says_why() {
 #[test]
 fn what_has_no_name_is_refused() {
     let mut table = told();
-    assert!(table.take_snapshot(snapshot(None, &[1])).is_err());
-    assert!(table.take_snapshot(v1::Snapshot::default()).is_err());
-    assert!(table.take_change(v1::TopologyChange::default()).is_err());
+    let field = "topology";
+    let refused = table.take_snapshot(v1::Snapshot::default());
+    assert_eq!(refused, Err(Unfit::Absent { field }));
+    let nameless = Err(Unfit::Absent { field: "id" });
+    assert_eq!(table.take_snapshot(snapshot(None, &[1])), nameless);
+    assert_eq!(table.take_change(v1::TopologyChange::default()), nameless);
     assert_eq!(orders(&table), [1, 2]);
 }
