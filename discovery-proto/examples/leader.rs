@@ -46,18 +46,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
             (_, Some(token)) if led != now => store.write("a word of the leader", token)?,
             (Some(yesterday), None) => {
                 println!("leads no more");
-                // What was under way arrives later, and somebody else may have written by then.
-                let (epoch, version, ..) = yesterday;
-                store.fence = store.fence.max((epoch, version + 1, 0, 0));
-                if let Err(refused) = store.write("one, late", yesterday) {
-                    println!("{refused}");
-                }
+                late(&client, &mut store, yesterday);
             }
             _ => {}
         }
         led = now;
     }
     Ok(())
+}
+
+/// What a leader of yesterday had under way arrives after the first word of its successor, which
+/// this program speaks for it: a real store is one for all.
+fn late(client: &TopologyClient, store: &mut Store, yesterday: Token) {
+    let token = client.topology().and_then(|topology| token(&topology));
+    let Some(token) = token.filter(|token| *token > yesterday) else {
+        return;
+    };
+    for (what, token) in [("a word of the successor", token), ("one, late", yesterday)] {
+        if let Err(refused) = store.write(what, token) {
+            println!("{refused}");
+        }
+    }
 }
 
 /// The node that the application stands beside.
@@ -79,6 +88,10 @@ fn lead(client: &TopologyClient, local: &str) -> Option<Token> {
     };
     let topology = client.topology()?;
     let eldest = topology.members.first()?.node.as_ref()?;
+    token(&topology).filter(|_| eldest.id == local)
+}
+
+fn token(topology: &v1::Topology) -> Option<Token> {
     let (id, term) = (topology.id.as_ref()?, topology.term.as_ref()?);
-    (eldest.id == local).then_some((id.epoch, id.version, term.counter, term.order))
+    Some((id.epoch, id.version, term.counter, term.order))
 }

@@ -16,7 +16,7 @@ pub struct TopologyClientConfig {
     /// The first pause once every address was tried in vain; doubles up to `pause_max`. Default:
     /// 100 ms.
     pub pause: Duration,
-    /// The longest pause. Default: 5 s.
+    /// The longest pause. Default: 2 s.
     pub pause_max: Duration,
     /// How many updates wait for a reader; one that is further behind is told a gap. At least 1.
     /// Default: 1024.
@@ -34,7 +34,7 @@ impl Default for TopologyClientConfig {
             keepalive: Duration::from_secs(5),
             keepalive_limit: Duration::from_secs(5),
             pause: Duration::from_millis(100),
-            pause_max: Duration::from_secs(5),
+            pause_max: Duration::from_secs(2),
             updates_max: 1024,
             found_port: None,
         }
