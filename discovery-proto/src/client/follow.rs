@@ -68,7 +68,8 @@ impl Shared {
         (state.clone(), self.updates.subscribe())
     }
 
-    fn tell(&self, update: Update) {
+    /// Keeps what an update says, and tells it to all readers.
+    pub(super) fn tell(&self, update: Update) {
         let mut state = self.lock();
         match &update {
             Update::Changed { topology, .. } | Update::Snapshot { topology, .. } => {

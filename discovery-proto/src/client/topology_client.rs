@@ -121,12 +121,7 @@ impl TopologyClient {
 
     /// What it learns, from now on: first what it knows, then every update in order.
     pub fn updates(&self) -> Updates {
-        let (state, receiver) = self.0.shared.subscribe();
-        Updates {
-            shared: Arc::downgrade(&self.0.shared),
-            receiver,
-            begin: beginning(state, None),
-        }
+        Updates::of(&self.0.shared)
     }
 
     /// The topology, as soon as there is one.
@@ -176,6 +171,15 @@ pub struct Updates {
 }
 
 impl Updates {
+    fn of(shared: &Arc<Shared>) -> Self {
+        let (state, receiver) = shared.subscribe();
+        Self {
+            shared: Arc::downgrade(shared),
+            receiver,
+            begin: beginning(state, None),
+        }
+    }
+
     /// Waits for the next update, without a limit; none once the client is gone.
     ///
     /// A reader that is too slow is told the topology of the moment, with [`Gap::SlowReader`].
@@ -216,4 +220,42 @@ fn beginning(state: State, gap: Option<Gap>) -> VecDeque<Update> {
         .into_iter()
         .chain(snapshot)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(version: u64) -> Update {
+        let id = v1::TopologyRef {
+            version,
+            ..v1::TopologyRef::default()
+        };
+        let topology = Arc::new(v1::Topology {
+            id: Some(id),
+            ..v1::Topology::default()
+        });
+        Update::Snapshot {
+            topology,
+            gap: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_told_the_topology_of_the_moment_and_that_there_is_a_gap() {
+        let shared = Arc::new(Shared::new(Vec::new(), 2));
+        let mut updates = Updates::of(&shared);
+        for version in 1..=9 {
+            shared.tell(snapshot(version));
+        }
+        let Some(Update::Snapshot { topology, gap }) = updates.next().await else {
+            panic!("the topology comes first");
+        };
+        assert_eq!(topology.id.as_ref().unwrap().version, 9);
+        assert_eq!(gap, Some(Gap::SlowReader));
+        shared.tell(snapshot(10));
+        assert_eq!(updates.next().await, Some(snapshot(10)));
+        drop(shared);
+        assert_eq!(updates.next().await, None);
+    }
 }
