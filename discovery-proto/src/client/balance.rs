@@ -25,6 +25,9 @@ impl TopologyClient {
     /// It is there before anybody is reached, and a call that finds nobody waits: give each call a
     /// limit. One that meets a member which has just gone fails as unavailable: make it again if it
     /// may be made twice. [`Retry`](super::Retry) does both.
+    ///
+    /// A member that leaves answers until its sockets close: who calls `GetTopology` looks at the
+    /// standing in the answer, or reads [`topology`](Self::topology), which knows it.
     pub fn channel(&self) -> Channel {
         let (channel, changes) = Channel::balance_channel(CHANGES_MAX);
         tokio::spawn(feed(self.clone(), changes));
