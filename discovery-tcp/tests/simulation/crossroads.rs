@@ -50,7 +50,7 @@ pub(crate) fn a_promiser_hears_an_older_term(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
-// Clauses: DECIDE-3, TAKE-3
+// Clauses: DECIDE-3, TAKE-3, TAKE-7
 #[test]
 fn a_promiser_accepts_nothing_of_an_older_term() {
     sound(&a_promiser_hears_an_older_term(None));
@@ -170,7 +170,7 @@ pub(crate) fn a_member_falls_behind_the_history(bug: Option<Bug>) -> Cluster {
     cluster
 }
 
-// Clauses: SNAP-2, SNAP-3
+// Clauses: SNAP-2, SNAP-3, SNAP-4
 #[test]
 fn a_member_that_falls_behind_the_history_is_removed_and_never_skipped() {
     let cluster = a_member_falls_behind_the_history(None);

@@ -217,3 +217,21 @@ fn ten_that_come_at_once_are_admitted_in_several_changes() {
     sound(&cluster);
     assert_eq!(cluster.members_at("p-0").len(), 13);
 }
+
+// Clauses: JOIN-11, MEET-2, ANSWER-5
+#[test]
+fn who_was_removed_rests_and_joins_again_under_another_id() {
+    let mut cluster = members(None, 5);
+    let before = cluster.node_of("p-4");
+    cluster.isolate("p-4");
+    wait(&mut cluster, "four go on", |it| {
+        it.are_one_cluster(&["p-0", "p-1", "p-2", "p-3"])
+    });
+    cluster.open_all_ways();
+    wait(&mut cluster, "it knows", |it| it.node_of("p-4") != before);
+    let knew = cluster.now();
+    wait(&mut cluster, "five again", |it| it.agreed().is_some());
+
+    let rested = cluster.now().since(knew);
+    assert!(rested >= cluster.config().rejoin_pause.0, "{rested:?}");
+}

@@ -478,3 +478,38 @@ fn a_recovery_waits_for_every_promiser() {
         cluster.standings()
     );
 }
+
+// Clauses: RECOVER-9
+#[test]
+fn without_a_quorum_asked_for_both_sides_of_a_cut_go_on() {
+    let mut own = world(None);
+    own.config.quorum = discovery_tcp::Quorum::None;
+    let mut cluster = members_of(own, 2);
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    wait(&mut cluster, "each goes on", |it| {
+        it.are_one_cluster(&["p-0"]) && it.are_one_cluster(&["p-1"])
+    });
+    assert_eq!(cluster.clusters(), 2);
+}
+
+// Clauses: PUB-6
+#[test]
+fn what_was_sent_and_not_delivered_is_of_unknown_outcome_when_an_epoch_opens() {
+    let mut cluster = members(None, 3);
+    lose(&mut cluster, |_, message| {
+        matches!(message, Message::Publish(_))
+    });
+    cluster.publish("p-1", b"nobody hears it");
+    cluster.run_for(10 * MS);
+    for gone in ["p-0", "p-2"] {
+        cluster.unwant(gone);
+        cluster.force_delete(gone);
+    }
+    wait_for(&mut cluster, &["p-1"]);
+
+    let told = told_since(&cluster, "p-1", discovery_tcp::Moment::START);
+    let answers = told
+        .iter()
+        .filter(|notice| matches!(notice, Notice::Published { result: Err(_), .. }));
+    assert_eq!(answers.count(), 1);
+}

@@ -66,6 +66,7 @@ pub(crate) fn storm(bug: Option<Bug>, seed: u64) -> Cluster {
     cluster
 }
 
+// Clauses: DECIDE-2, DECIDE-6, TAKE-3, TAKE-4
 #[test]
 fn storms_keep_every_promise() {
     for seed in 0..6 {

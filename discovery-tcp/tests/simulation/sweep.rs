@@ -17,6 +17,7 @@ fn seeds_that_broke_a_promise_once_keep_all_of_them() {
     ONCE_BROKEN.into_iter().for_each(holds);
 }
 
+// Clauses: DECIDE-9, CUT-3
 #[test]
 fn a_few_seeds_keep_every_promise() {
     (5_000..5_040).for_each(holds);

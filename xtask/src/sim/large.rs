@@ -12,7 +12,7 @@ use crate::cargo::CargoCall;
 use crate::workspace::Workspace;
 
 /// How many nodes there are.
-const SIZES: [u32; 7] = [10, 20, 50, 100, 200, 400, 800];
+const SIZES: [u32; 8] = [10, 20, 50, 100, 200, 400, 800, 1000];
 
 /// Where the table and the curves go.
 const FOLDER: &str = "docs/large";

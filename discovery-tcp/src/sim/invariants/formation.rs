@@ -1,5 +1,7 @@
 //! P4: under `census` no cluster is founded while a member of another of that name lives.
 
+use discovery_core::NodeName;
+
 use super::super::seen::{self, Observation};
 use super::chronicle::Chronicle;
 use super::{Fact, Invariant, View};
@@ -20,12 +22,18 @@ impl FormsOnce {
 
     /// Whether a second founding breaks the promise here.
     fn is_promised(&self, view: &View<'_>) -> bool {
-        match self.formation {
+        match &self.formation {
             Formation::Census => true,
-            // Promises live in memory: what a restart during the founding does is documented.
-            Formation::Majority(_) => {
-                let is_first_run = |label: &str| label.ends_with(".1");
-                view.processes.iter().all(|it| is_first_run(it.label()))
+            // Promises live in memory: a name that restarted may promise against what it promised
+            // before (FORM-10). Every two majorities share so many names at least, and each of
+            // those must have forgotten.
+            Formation::Majority(names) => {
+                let shared = (names.len() / 2 + 1) * 2 - names.len();
+                let has_restarted = |name: &&NodeName| {
+                    let mut runs = view.processes.iter().map(|it| it.label().rsplit_once('.'));
+                    runs.any(|run| run.is_some_and(|(of, run)| of == name.as_str() && run != "1"))
+                };
+                names.iter().filter(has_restarted).count() < shared
             }
             Formation::Single => false,
         }

@@ -53,7 +53,7 @@ fn messages_go_on_while_others_join() {
     assert_eq!(messages(&cluster, "p-2").len(), 100);
 }
 
-// Clauses: PUB-1, TAKE-5
+// Clauses: PUB-1, TAKE-5, LINK-5
 #[test]
 fn a_message_survives_the_coordinator_that_dies_around_it() {
     for (from, to) in [("p-0", "p-1"), ("p-1", "p-0"), ("p-0", "p-2")] {
