@@ -91,6 +91,13 @@ impl Survivor {
         self.round.is_some() || self.forced.is_some()
     }
 
+    /// Whether its round went beyond dialling. Before that nobody was bound by it, and a majority
+    /// that can be reached again is the shorter way back (TAKE-2).
+    pub(super) fn has_asked(&self) -> bool {
+        let listed = |round: &Round| !matches!(round.stage, RoundStage::Contacting);
+        self.round.as_ref().is_some_and(listed) || self.forced.is_some()
+    }
+
     /// The quorum is back, or a topology was installed.
     pub(super) fn over(&mut self) {
         let (parent, rounds) = (self.parent, self.rounds);
@@ -129,7 +136,13 @@ impl Ring {
             self.fail_recovery("somebody who promised did not accept");
             return;
         }
-        if m.survivor.is_asking() || m.lead.as_ref().is_some_and(|lead| lead.recovery.is_some()) {
+        let leads = m.lead.as_ref().map(|lead| lead.recovery.is_some());
+        let waits = m.survivor.is_asking() && leads == Some(false);
+        if waits && m.lost_coordinator(now, &self.config) {
+            // Elected, and then heard by no majority: the round goes on.
+            step_down(m);
+        }
+        if m.survivor.is_asking() || leads == Some(true) {
             self.look_after_recovery();
             return;
         }
@@ -179,6 +192,7 @@ impl Ring {
                     let Life::Member(m) = &mut self.life else {
                         return;
                     };
+                    m.takeover.candidacy = None;
                     if let Some(round) = &mut m.survivor.round {
                         round.list(&mut self.fx);
                     }

@@ -51,7 +51,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.lead.is_some() || m.takeover.candidacy.is_some() || m.survivor.is_asking() {
+        if m.lead.is_some() || m.takeover.candidacy.is_some() || m.survivor.has_asked() {
             return;
         }
         if !m.topology().members()[m.place].votes() {

@@ -51,6 +51,23 @@ fn two_members_survive_a_restart_in_place() {
     );
 }
 
+// Clauses: TAKE-2, STAND-2
+#[test]
+fn a_majority_that_meets_again_need_not_finish_a_recovery() {
+    // Each began a recovery while it was alone, and none can finish it: p-3 is neither seen nor
+    // proven dead. Three of four are a majority all the same.
+    let mut cluster = members(None, 4);
+    cluster.partition(&[&["p-0"], &["p-1"], &["p-2"], &["p-3"]]);
+    cluster.run_for(20 * SECOND);
+    cluster.open_all_ways();
+    cluster.isolate("p-3");
+
+    let goes_on = cluster.run_until(SECOND, |it| it.are_one_cluster(&["p-0", "p-1", "p-2"]));
+
+    sound(&cluster);
+    assert!(goes_on, "{}", cluster.standings().join("\n"));
+}
+
 // Clauses: RECOVER-3, RECOVER-4
 #[test]
 fn a_pod_object_that_is_gone_proves_a_death() {
