@@ -56,6 +56,7 @@ struct Listed {
     pods: BTreeMap<PodUid, PodFact>,
     writes: u64,
     censuses: u64,
+    failure: Option<FinderError>,
 }
 
 impl SharedListing {
@@ -68,6 +69,7 @@ impl SharedListing {
             pods: BTreeMap::new(),
             writes: 1,
             censuses: 0,
+            failure: None,
         };
         Self {
             shared: Arc::new(Shared {
@@ -110,6 +112,15 @@ impl SharedListing {
         self.lock().pods.insert(pod, fact);
     }
 
+    /// From now on nothing can be asked: every answer is this error, until something is entered or
+    /// removed.
+    pub fn fail(&self, error: FinderError) {
+        let mut listed = self.lock();
+        listed.failure = Some(error.clone());
+        // Fed under the lock, as lists are.
+        self.shared.feed.unknown(error);
+    }
+
     /// How many censuses were asked for.
     pub fn censuses(&self) -> u64 {
         self.lock().censuses
@@ -117,6 +128,7 @@ impl SharedListing {
 
     fn change(&self, change: impl FnOnce(&mut Listed)) {
         let mut listed = self.lock();
+        listed.failure = None;
         change(&mut listed);
         let seeds = SeedSet::new(listed.seeds.values().cloned());
         // Fed under the lock, so that an older list never replaces a newer one.
@@ -126,6 +138,9 @@ impl SharedListing {
     fn list(&self) -> Result<Census, FinderError> {
         let mut listed = self.lock();
         listed.censuses += 1;
+        if let Some(error) = &listed.failure {
+            return Err(error.clone());
+        }
         let passed = self.shared.start.elapsed().as_millis() / WRITE_PAUSE.as_millis();
         let writes = listed.writes + u64::try_from(passed).unwrap_or(0);
         let version = ResourceVersion::new(writes)
@@ -176,7 +191,11 @@ impl Finder for SharedListing {
     fn pod_fact<'a>(&'a self, pod: &'a PodRef) -> BoxFuture<'a, PodFact> {
         Box::pin(async move {
             sleep(self.delay).await;
-            let told = self.lock().pods.get(&pod.uid).cloned();
+            let listed = self.lock();
+            if let Some(error) = &listed.failure {
+                return PodFact::Unknown(error.clone());
+            }
+            let told = listed.pods.get(&pod.uid).cloned();
             told.unwrap_or_else(|| {
                 let detail = format!("nothing was said of {pod}");
                 PodFact::Unknown(FinderError::new(FinderCause::Failed, detail))

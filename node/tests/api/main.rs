@@ -9,6 +9,7 @@
 mod client;
 mod documented;
 mod ending;
+mod finder;
 mod messages;
 mod operators;
 mod quorum;

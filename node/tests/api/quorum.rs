@@ -4,10 +4,6 @@ use discovery_core::Standing;
 use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::watch_topology_response::Kind;
 use tokio::time::timeout;
-use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 
 use crate::stage::{LIMIT, Stage, next, reason};
 
@@ -48,16 +44,6 @@ async fn a_node_without_quorum_says_so_in_streams_status_and_health_and_publishe
         .into_inner();
     assert!(!status.has_quorum);
     assert!(status.standing.unwrap().without_quorum_for.is_some());
-    let endpoint = Endpoint::from_shared(format!("http://{}", survivor.grpc)).unwrap();
-    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
-    let unready = async {
-        loop {
-            let service = "readiness".to_owned();
-            let answer = health.check(HealthCheckRequest { service }).await.unwrap();
-            if answer.into_inner().status() == ServingStatus::NotServing {
-                return;
-            }
-        }
-    };
+    let unready = async { while survivor.is_ready().await {} };
     timeout(LIMIT, unready).await.unwrap();
 }

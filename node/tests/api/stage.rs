@@ -4,7 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use discovery_core::{Discovery as _, NodeName, PodUid, ProcessIdentity, Seed, Standing};
+use discovery_core::{
+    Discovery as _, FinderError, NodeName, PodUid, ProcessIdentity, Seed, Standing,
+};
 use discovery_node::app::{App, Control, End, Listeners};
 use discovery_node::config::NodeConfig;
 use discovery_proto::discovery::v1;
@@ -14,7 +16,10 @@ use discovery_tcp::testing::SharedListing;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 /// Longer than anything here takes, on a busy machine too; only a failure waits for it.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
@@ -61,6 +66,11 @@ impl Stage {
     pub(crate) fn unlist(&self, name: &str) {
         let uid = PodUid::new(format!("uid-of-{name}")).unwrap();
         self.listing.remove(&ProcessIdentity::Pod(uid));
+    }
+
+    /// From now on every finder fails so.
+    pub(crate) fn fail(&self, error: FinderError) {
+        self.listing.fail(error);
     }
 
     /// Starts a node of this configuration.
@@ -116,6 +126,15 @@ impl Running {
         let mut standings = self.discovery.standings();
         let stood = timeout(LIMIT, standings.wait_for(wanted)).await.is_ok();
         assert!(stood, "it still stands as {:?}", self.discovery.standing());
+    }
+
+    /// Whether its health service says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap();
+        let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+        let service = "readiness".to_owned();
+        let answer = health.check(HealthCheckRequest { service }).await.unwrap();
+        answer.into_inner().status() == ServingStatus::Serving
     }
 
     /// A client of its API.
