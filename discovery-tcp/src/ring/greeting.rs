@@ -106,10 +106,10 @@ impl Ring {
             return;
         }
         match &mut self.life {
-            Life::Newcomer(newcomer) => newcomer.round.lose(node),
+            Life::Newcomer(newcomer) => newcomer.round.contacts.lose(node),
             Life::Member(m) => {
                 if let Some(round) = &mut m.survivor.round {
-                    round.lose(node);
+                    round.contacts.lose(node);
                 }
                 if let Some(lead) = &mut m.lead {
                     lead.admission.forget(node);
@@ -134,10 +134,10 @@ impl Ring {
             return;
         }
         match &mut self.life {
-            Life::Newcomer(newcomer) => newcomer.round.lose(node),
+            Life::Newcomer(newcomer) => newcomer.round.contacts.lose(node),
             Life::Member(m) => {
                 if let Some(round) = &mut m.survivor.round {
-                    round.lose(node);
+                    round.contacts.lose(node);
                 }
             }
             Life::Over => {}
@@ -255,7 +255,7 @@ impl Ring {
                     Life::Over => None,
                 };
                 if let Some(round) = round {
-                    round.foreign(identity, self.fx.now);
+                    round.contacts.foreign(identity, self.fx.now);
                 }
                 self.look_after_round();
             }
@@ -279,7 +279,7 @@ impl Ring {
         };
         if let Some(round) = round {
             round.dialled(identity, DialOutcome::Silent, &mut self.fx);
-            round.rest(identity, now + super::join::REFUSED);
+            round.contacts.rest(identity, now + super::join::REFUSED);
         }
         self.look_after_round();
     }
@@ -294,10 +294,10 @@ impl Ring {
         let node = intro.node.id();
         self.hear_introduction(intro);
         match &mut self.life {
-            Life::Newcomer(newcomer) => newcomer.round.meet(&intro.node),
+            Life::Newcomer(newcomer) => newcomer.round.contacts.meet(&intro.node),
             Life::Member(m) => {
                 if let Some(round) = &mut m.survivor.round {
-                    round.meet(&intro.node);
+                    round.contacts.meet(&intro.node);
                 }
             }
             Life::Over => {}
@@ -329,9 +329,9 @@ impl Ring {
         let met = round.contacts.get(identity).and_then(|contact| contact.met);
         if let ProcessIdentity::Address(_) = identity
             && met.is_none()
-            && round.contacts.contains_key(identity)
+            && round.contacts.get(identity).is_some()
         {
-            round.meet_at(identity, node);
+            round.contacts.meet_at(identity, node);
         } else if met != Some(node) {
             round.dialled(identity, DialOutcome::Silent, &mut self.fx);
         }

@@ -6,7 +6,8 @@
 //! | `input`, `output`, `counters` | everything the world can tell a ring, and the ring the world |
 //! | `effects`, `timers`, `links` | its hands: outputs, one table of timers, one of links |
 //! | `greeting`, `hearsay` | the first exchange on a link; who is better |
-//! | `newcomer`, `round`, `founding`, `found`, `reopen` | before there is a cluster (FORM) |
+//! | `newcomer`, `round`, `contacts`, `contact` | before there is a cluster (FORM) |
+//! | `founding`, `found`, `reopen` | founding by majority (FORM) |
 //! | `join`, `admission` | the newcomer's and the coordinator's side of joining (JOIN) |
 //! | `log`, `decide`, `install` | acceptor, catching up, what is decided takes effect (DECIDE) |
 //! | `lead`, `change`, `publish` | the coordinator: proposing, counting, what goes into a change |
@@ -18,6 +19,8 @@
 mod admission;
 mod change;
 mod check;
+mod contact;
+mod contacts;
 mod counters;
 mod cut;
 mod decide;
@@ -402,7 +405,7 @@ impl Ring {
         let strangers: Vec<_> = report
             .seeds()
             .iter()
-            .filter(|seed| !known(seed) && !round::is_self(seed, &self.me))
+            .filter(|seed| !known(seed) && !contact::is_self(seed, &self.me))
             .map(discovery_core::Seed::address)
             .take(64)
             .collect();

@@ -98,7 +98,7 @@ impl Newcomer {
     fn widen(&mut self, fx: &mut Effects) {
         let now = fx.now;
         let began = *self.began_at.get_or_insert(now);
-        if self.next_wave_at.is_none() && !self.round.wave_is_over(self.wave) {
+        if self.next_wave_at.is_none() && !self.round.contacts.wave_is_over(self.wave) {
             return;
         }
         let (least, longest) = AFTER_FIRST_WAVE;
@@ -108,7 +108,7 @@ impl Newcomer {
             fx.timers.set_by(Timer::Round, due);
             return;
         }
-        let wave = self.round.tried(self.wave).saturating_add(WAVES.1);
+        let wave = self.round.contacts.tried(self.wave).saturating_add(WAVES.1);
         if wave > self.wave {
             self.wave = wave;
             self.round.dial_due(wave, fx);
@@ -126,7 +126,7 @@ impl Ring {
         let unanswered = if last {
             u32::MAX
         } else {
-            newcomer.round.unanswered()
+            newcomer.round.contacts.unanswered()
         };
         Some(Rank {
             unanswered,
@@ -225,7 +225,7 @@ impl Ring {
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };
-        if !newcomer.round.wave_is_over(usize::MAX) {
+        if !newcomer.round.contacts.wave_is_over(usize::MAX) {
             self.waits("processes to contact".to_owned());
             return;
         }
