@@ -280,14 +280,15 @@ impl Ring {
         }
     }
 
+    /// A majority decided on a founder: if that is this newcomer, it founds.
     fn founding_decided(&mut self) {
         match &self.life {
             Life::Newcomer(_) => {}
             Life::Member(_) | Life::Over => return,
         }
-        let decided = self.founding.as_ref().and_then(Founding::decided);
-        if let Some(value) = decided.copied() {
-            self.founded_by_majority(value);
+        let decided = self.founding.as_ref().and_then(Founding::decided).copied();
+        if let Some(value) = decided.filter(|value| value.founder == self.me.id()) {
+            self.found(value.cluster_id, value.epoch, None);
         }
     }
 }

@@ -201,11 +201,8 @@ impl Ring {
     /// Tells newcomers at the other end of links what is better than what they were told (FORM-1).
     pub(super) fn tell_rumours(&mut self) {
         let now = self.fx.now;
-        let rank = self.own_rank();
-        let own = rank.map(|rank| Best {
-            rank,
-            addresses: self.me.addresses().to_vec(),
-        });
+        let own = self.own_best();
+        let rank = own.as_ref().map(|own| own.rank);
         let heard = self.hearsay.best(now);
         let best = [own, heard]
             .into_iter()

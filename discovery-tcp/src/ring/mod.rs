@@ -6,7 +6,8 @@
 //! | `input`, `output`, `counters` | everything the world can tell a ring, and the ring the world |
 //! | `effects`, `timers`, `links` | its hands: outputs, one table of timers, one of links |
 //! | `greeting`, `hearsay` | the first exchange on a link; who is better |
-//! | `newcomer`, `round`, `contacts`, `contact` | before there is a cluster (FORM) |
+//! | `newcomer`, `census`, `defer` | before there is a cluster (FORM) |
+//! | `round`, `contacts`, `contact` | one round of a census: whom it contacts, lists and asks |
 //! | `founding`, `found`, `reopen` | founding by majority (FORM) |
 //! | `join`, `admission` | the newcomer's and the coordinator's side of joining (JOIN) |
 //! | `log`, `decide`, `install` | acceptor, catching up, what is decided takes effect (DECIDE) |
@@ -17,6 +18,7 @@
 //! | `status`, `check`, `observation`, `planted` | for people, for the simulator, for its checkers |
 
 mod admission;
+mod census;
 mod change;
 mod check;
 mod contact;
@@ -24,6 +26,7 @@ mod contacts;
 mod counters;
 mod cut;
 mod decide;
+mod defer;
 mod effects;
 mod filter;
 mod floor;

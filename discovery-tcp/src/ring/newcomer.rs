@@ -1,30 +1,25 @@
-//! Before membership (FORM): contact in waves, rank, the census round, founding. Joining a cluster
-//! that exists is in `join.rs`.
+//! Before membership (FORM): contact in waves, the rank of a candidate, waiting for better ones;
+//! what a founder is once it may found. The census round is in `census.rs`, founding by a majority
+//! in `founding.rs`; joining a cluster that exists is in `join.rs`.
 
-use std::collections::BTreeSet;
-use std::mem::Discriminant;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use discovery_core::{
-    Census, ClusterId, Epoch, FinderError, NodeId, ResourceVersion, SnapshotCause, Standing, Term,
-    Topology,
-};
+use discovery_core::{ClusterId, Epoch, ResourceVersion, SnapshotCause, Standing, Term, Topology};
 
+use super::census::Candidate;
 use super::effects::Effects;
-use super::input::LinkId;
 use super::join::Joining;
 use super::lead::Mandate;
+use super::links::Purpose;
 use super::log::Log;
 use super::observation::Observation;
-use super::output::{Notice, Output};
-use super::planted::Bug;
+use super::output::Notice;
 use super::round::{Round, RoundStage};
 use super::timers::Timer;
 use super::{Life, Ring};
 use crate::config::Formation;
-use crate::message::{
-    Best, Defer, FoundValue, Granted, IsMember, Message, Position, Rank, Snapshot, Wait,
-};
+use crate::message::{Best, Position, Rank, Snapshot};
 use crate::moment::Moment;
 
 /// Contacts of the first wave, and of each further one.
@@ -34,29 +29,23 @@ const WAVES: (usize, usize) = (3, 16);
 const AFTER_FIRST_WAVE: (Duration, Duration) =
     (Duration::from_millis(5), Duration::from_millis(50));
 /// How often a newcomer looks after its round without anything happening.
-const LOOK: Duration = Duration::from_millis(100);
-/// A candidate without success for so long counts itself last for as long.
-const YIELD: Duration = Duration::from_secs(3);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// One node's time before it is a member.
 #[derive(Debug)]
 pub(super) struct Newcomer {
     pub(super) not_before: Moment,
     pub(super) round: Round,
+    pub(super) candidate: Candidate,
     pub(super) join: Joining,
+    /// How many may be contacted so far.
     wave: usize,
     /// When contact began, and when the wave after the first may go.
     began_at: Option<Moment>,
     next_wave_at: Option<Moment>,
     /// When a better candidate was dialled last.
     hinted_at: Option<Moment>,
-    /// When, and at which stage, it was last told what is waited for.
-    told: Option<(Moment, Discriminant<RoundStage>)>,
-    failures: u32,
-    resumes_at: Moment,
-    candidate_since: Option<Moment>,
-    last_until: Option<Moment>,
-    first_listing_asked: bool,
+    /// What somebody has to mend.
     pub(super) trouble: Option<String>,
     waiting_for: String,
 }
@@ -66,32 +55,15 @@ impl Newcomer {
         Self {
             not_before,
             round: Round::new(1),
+            candidate: Candidate::new(not_before),
             join: Joining::default(),
             wave: WAVES.0,
             began_at: None,
             next_wave_at: None,
             hinted_at: None,
-            told: None,
-            failures: 0,
-            resumes_at: not_before,
-            candidate_since: None,
-            last_until: None,
-            first_listing_asked: false,
             trouble: None,
             waiting_for: String::new(),
         }
-    }
-
-    /// Whether it is time to tell what is waited for: at a new stage at once, else now and then, not
-    /// with each answer of many.
-    fn tells_again(&mut self, now: Moment) -> bool {
-        let stage = std::mem::discriminant(&self.round.stage);
-        let same = |(at, told): (Moment, _)| told == stage && now.since(at) < LOOK / 2;
-        if self.told.is_some_and(same) {
-            return false;
-        }
-        self.told = Some((now, stage));
-        true
     }
 
     /// Lets more contacts be dialled: after a pause a further wave's worth beyond those settled.
@@ -114,6 +86,12 @@ impl Newcomer {
             self.round.dial_due(wave, fx);
         }
     }
+
+    /// The waves are over: a listing named somebody new, who is contacted at once.
+    pub(super) fn contact_everybody(&mut self) {
+        self.wave = usize::MAX;
+        self.round.stage = RoundStage::Contacting;
+    }
 }
 
 impl Ring {
@@ -122,8 +100,7 @@ impl Ring {
         let Life::Newcomer(newcomer) = &self.life else {
             return None;
         };
-        let last = newcomer.last_until.is_some_and(|until| self.fx.now < until);
-        let unanswered = if last {
+        let unanswered = if newcomer.candidate.counts_itself_last(self.fx.now) {
             u32::MAX
         } else {
             newcomer.round.contacts.unanswered()
@@ -132,6 +109,14 @@ impl Ring {
             unanswered,
             started_at: self.me.started_at(),
             node: self.me.id(),
+        })
+    }
+
+    /// This node as a candidate that others may wait for.
+    pub(super) fn own_best(&self) -> Option<Best> {
+        Some(Best {
+            rank: self.own_rank()?,
+            addresses: self.me.addresses().to_vec(),
         })
     }
 
@@ -158,7 +143,7 @@ impl Ring {
             newcomer.round.know(self.reports, report, &self.me, now);
         }
         if let Some(better) = better {
-            newcomer.candidate_since = None;
+            newcomer.candidate.step_back();
             newcomer.round.stage = RoundStage::Contacting;
             newcomer.round.dial_due(WAVES.0, &mut self.fx);
             self.wait_for_better(&better);
@@ -201,11 +186,12 @@ impl Ring {
             && let Some(to) = better.addresses.first()
         {
             newcomer.hinted_at = Some(now);
-            self.fx.dial(*to, super::links::Purpose::Hint);
+            self.fx.dial(*to, Purpose::Hint);
         }
         self.waits(format!("the better candidate {node}"));
     }
 
+    /// Tells people what it waits for, once.
     pub(super) fn waits(&mut self, text: String) {
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
@@ -240,339 +226,6 @@ impl Ring {
         Epoch(clock.max(self.floor.epoch.0.saturating_add(1)))
     }
 
-    fn look_after_census(&mut self) {
-        let now = self.fx.now;
-        let by_refusal = self.fx.bug(Bug::ExemptByRefusal);
-        let successors = self.fx.bug(Bug::SuccessorsGrantCounts);
-        self.yield_if_long_without_success();
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        if !newcomer.first_listing_asked {
-            newcomer.first_listing_asked = true;
-            self.fx.output(Output::AskListing { round: 0 });
-        }
-        if now < newcomer.resumes_at {
-            self.fx.timers.set_by(Timer::Round, newcomer.resumes_at);
-            return;
-        }
-        if newcomer.round.is_broken(now, successors) {
-            self.fail_round();
-            return;
-        }
-        let text = newcomer.tells_again(now).then(|| {
-            let waited_for = newcomer.round.waits_for(by_refusal);
-            newcomer.trouble.clone().unwrap_or(waited_for)
-        });
-        match newcomer.round.stage {
-            RoundStage::Contacting => {
-                if newcomer.round.may_list(by_refusal, now) {
-                    newcomer.round.list(&mut self.fx);
-                }
-            }
-            RoundStage::Listing(_) | RoundStage::Relisting { asked: true, .. } => {}
-            RoundStage::Looking(_) => self.go_on_with_round(),
-            RoundStage::Asking(_) => self.conclude_round(),
-            RoundStage::Relisting { due, .. } if now >= due => {
-                newcomer.round.stage = RoundStage::Relisting { due, asked: true };
-                self.fx.output(Output::AskListing {
-                    round: newcomer.round.number,
-                });
-            }
-            RoundStage::Relisting { due, .. } => self.fx.timers.set_by(Timer::Round, due),
-        }
-        if let Some(text) = text {
-            self.waits(text);
-        }
-    }
-
-    fn yield_if_long_without_success(&mut self) {
-        let now = self.fx.now;
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        let since = *newcomer.candidate_since.get_or_insert(now);
-        if now.since(since) >= YIELD {
-            newcomer.last_until = Some(now + YIELD);
-            newcomer.candidate_since = Some(now + YIELD);
-            self.tell_rumours_soon();
-        }
-    }
-
-    /// The round came to nothing: the next one after a pause (FORM-6).
-    pub(super) fn fail_round(&mut self) {
-        let pauses = self.config.round_pause;
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        newcomer.round.drop_unanswered(&mut self.fx);
-        newcomer.failures = newcomer.failures.saturating_add(1);
-        let pause = super::takeover::backoff(pauses, newcomer.failures);
-        let pause = self.fx.jitter(pause);
-        newcomer.resumes_at = self.fx.now + pause;
-        newcomer.round.number += 1;
-        newcomer.round.stage = RoundStage::Contacting;
-        newcomer.round.reset();
-        self.fx.within(Timer::Round, pause);
-    }
-
-    /// A listing came: the first of this process, or that of its round.
-    pub(super) fn on_listing(&mut self, round: u64, result: Result<Census, FinderError>) {
-        if let Ok(census) = &result {
-            self.floor.listed(census.resource_version);
-        }
-        match &mut self.life {
-            Life::Newcomer(newcomer) => {
-                let stale = newcomer.round.number != round;
-                if stale && !(self.fx.bug(Bug::StaleListingBelieved) && round != 0) {
-                    return;
-                }
-                newcomer.trouble = result
-                    .as_ref()
-                    .err()
-                    .map(|error| format!("the finder: {error}"));
-                match result {
-                    Ok(census) => self.on_own_listing(&census),
-                    Err(_) => self.fail_round(),
-                }
-            }
-            Life::Member(_) => self.on_survivors_listing(round, result),
-            Life::Over => {}
-        }
-    }
-
-    fn on_own_listing(&mut self, census: &Census) {
-        let now = self.fx.now;
-        let listed = self.lists_me(census);
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        if !listed {
-            newcomer.trouble = Some("its own pod to be listed".to_owned());
-            self.fail_round();
-            return;
-        }
-        match newcomer.round.stage {
-            RoundStage::Listing(_) => {
-                if !newcomer.round.take_listing(census, &self.me, &self.fx) {
-                    newcomer.round.stage = RoundStage::Contacting;
-                    newcomer.wave = usize::MAX;
-                    self.look_after_round();
-                    return;
-                }
-                newcomer.round.stage = RoundStage::Looking(now);
-                self.look_after_round();
-            }
-            RoundStage::Relisting { .. } => {
-                if !newcomer.round.holds_all_of(census, &self.me) {
-                    self.fail_round();
-                    return;
-                }
-                newcomer.round.version = Some(census.resource_version);
-                newcomer.round.stage = RoundStage::Looking(now);
-                self.look_after_round();
-            }
-            RoundStage::Contacting | RoundStage::Looking(_) | RoundStage::Asking(_) => {}
-        }
-    }
-
-    /// Whether a listing holds this very process; without a uid of its own nobody founds (FORM-3).
-    pub(super) fn lists_me(&self, census: &Census) -> bool {
-        let me = &self.me;
-        if self.fx.bug(Bug::SelfByAddress) {
-            return census
-                .entries
-                .iter()
-                .any(|seed| me.addresses().contains(&seed.address()));
-        }
-        me.pod_uid().is_some_and(|uid| {
-            census
-                .entries
-                .iter()
-                .any(|seed| seed.pod_uid.as_ref() == Some(uid))
-        })
-    }
-
-    fn ask_to_defer(&mut self, resource_version: ResourceVersion) {
-        let Some(rank) = self.own_rank() else {
-            return;
-        };
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        let asked = newcomer.round.to_ask();
-        let round = newcomer.round.number;
-        let mut all = asked.clone();
-        all.push(self.me.id());
-        let defer = Defer {
-            round,
-            resource_version,
-            asked: all,
-            rank,
-        };
-        let defer = std::sync::Arc::new(Message::Defer(defer));
-        for id in asked {
-            self.fx.send_shared_to(id, &defer);
-        }
-    }
-
-    /// A candidate asks this node to step back (FORM-4).
-    pub(super) fn on_defer(&mut self, link: LinkId, from: NodeId, defer: &Defer) {
-        let now = self.fx.now;
-        let round = defer.round;
-        if let Some(member) = self.member_hint().filter(|_| self.is_member()) {
-            self.fx
-                .send(link, Message::IsMember(IsMember { round, member }));
-            return;
-        }
-        let Some(mine) = self.own_rank() else {
-            return;
-        };
-        let Some(node) = self.fx.links.node_at(link) else {
-            return;
-        };
-        let asker = Best {
-            rank: defer.rank,
-            addresses: node.addresses().to_vec(),
-        };
-        self.hearsay.note(&asker, true, now);
-        let better = self.hearsay.better_than(defer.rank, now);
-        let own_is_better = mine < defer.rank && self.is_asking();
-        if better.is_some() || own_is_better {
-            let own = Best {
-                rank: mine,
-                addresses: self.me.addresses().to_vec(),
-            };
-            let better = better.or(Some(own));
-            self.fx.send(
-                link,
-                Message::Wait(Wait {
-                    round,
-                    better,
-                    newer: None,
-                }),
-            );
-            return;
-        }
-        let older = self.filter.answer(defer.resource_version);
-        if let Err(newer) = older
-            && !self.fx.bug(Bug::OlderAskGranted)
-        {
-            let wait = Wait {
-                round,
-                better: None,
-                newer: Some(newer),
-            };
-            self.fx.send(link, Message::Wait(wait));
-            return;
-        }
-        if !self.fx.bug(Bug::GrantKept) {
-            self.void_round();
-        }
-        self.hear_only_from_now(link);
-        let node = self.me.id();
-        self.fx
-            .send_to(from, Message::Granted(Granted { round, node }));
-    }
-
-    fn is_asking(&self) -> bool {
-        let Life::Newcomer(newcomer) = &self.life else {
-            return false;
-        };
-        match newcomer.round.stage {
-            RoundStage::Contacting => false,
-            RoundStage::Listing(_)
-            | RoundStage::Looking(_)
-            | RoundStage::Asking(_)
-            | RoundStage::Relisting { .. } => true,
-        }
-    }
-
-    /// Its own census and all grants it holds are void (FORM-4).
-    pub(super) fn void_round(&mut self) {
-        if let Life::Newcomer(newcomer) = &mut self.life {
-            newcomer.round.number += 1;
-            newcomer.round.stage = RoundStage::Contacting;
-            newcomer.round.reset();
-            newcomer.candidate_since = None;
-        }
-    }
-
-    pub(super) fn on_granted(&mut self, from: NodeId, granted: Granted) {
-        let successors = self.fx.bug(Bug::SuccessorsGrantCounts);
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        if granted.round != newcomer.round.number || granted.node != from {
-            return;
-        }
-        newcomer.round.answered(from, successors);
-        self.look_after_round();
-    }
-
-    pub(super) fn on_wait(&mut self, wait: &Wait) {
-        let Life::Newcomer(newcomer) = &self.life else {
-            return;
-        };
-        let current = wait.round == newcomer.round.number;
-        self.take_rumour(wait.better.as_ref(), None);
-        if current {
-            self.fail_round();
-        }
-    }
-
-    /// Everybody is listed: list once more, or ask (FORM-8, FORM-9).
-    fn go_on_with_round(&mut self) {
-        let now = self.fx.now;
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        newcomer.round.dial_due(usize::MAX, &mut self.fx);
-        let Some(exempt) = newcomer.round.exemptions(&self.fx) else {
-            return;
-        };
-        let Some(version) = newcomer.round.version else {
-            return;
-        };
-        let high_enough = self
-            .floor
-            .is_below(version, self.filter.answered(), &self.fx);
-        if newcomer.round.go_on(!exempt.is_empty(), high_enough, now) {
-            self.ask_to_defer(version);
-            self.conclude_round();
-        } else {
-            self.fx.within(Timer::Round, Duration::ZERO);
-        }
-    }
-
-    /// Everybody answered: found (FORM-5).
-    fn conclude_round(&mut self) {
-        let Life::Newcomer(newcomer) = &mut self.life else {
-            return;
-        };
-        let exempt = newcomer.round.exemptions(&self.fx);
-        let (true, Some(exempt)) = (newcomer.round.complete(), exempt) else {
-            return;
-        };
-        let Some(version) = newcomer.round.version else {
-            return;
-        };
-        // Answering somebody else in between voids the round; this guards it once more.
-        if !self
-            .floor
-            .is_below(version, self.filter.answered(), &self.fx)
-        {
-            self.fail_round();
-            return;
-        }
-        for exemption in exempt {
-            let pod_uid = exemption.pod_uid;
-            self.fx.observe(|| Observation::Exempted { pod_uid });
-        }
-        let cluster_id = ClusterId::from_u128(self.fx.draw_u128());
-        self.found(cluster_id, Epoch::from(version), Some(version));
-    }
-
     /// A cluster of one: the others are admitted in the next changes (FORM-5).
     pub(super) fn found(
         &mut self,
@@ -603,7 +256,7 @@ impl Ring {
             recovery: false,
             splits_off: false,
             tail: Vec::new(),
-            leftovers: std::collections::VecDeque::new(),
+            leftovers: VecDeque::new(),
         };
         self.lead(mandate);
     }
@@ -611,12 +264,5 @@ impl Ring {
     pub(super) fn log_from(&self, snapshot: &Snapshot) -> Log {
         let limits = (self.config.history_max, self.config.history_bytes_max);
         Log::starting(snapshot, limits, self.fx.planted)
-    }
-
-    /// Founding by majority decided this value (FORM, `majority`).
-    pub(super) fn founded_by_majority(&mut self, value: FoundValue) {
-        if value.founder == self.me.id() {
-            self.found(value.cluster_id, value.epoch, None);
-        }
     }
 }

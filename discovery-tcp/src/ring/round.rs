@@ -254,7 +254,9 @@ impl Round {
     }
 
     /// Everything that belonged to the round's listing is void; whom it knows stays known.
-    pub(super) fn reset(&mut self) {
+    pub(super) fn start_again(&mut self) {
+        self.number += 1;
+        self.stage = RoundStage::Contacting;
         self.version = None;
         self.relisted = false;
         self.too_low = 0;
