@@ -12,6 +12,7 @@ mod ending;
 mod finder;
 mod messages;
 mod operators;
+mod python;
 mod quorum;
 mod stage;
 mod topology;

@@ -1,0 +1,136 @@
+//! The Python client of `docs/examples`, made from the contract and run as `docs/clients.md` says,
+//! where the machine has what it needs.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use discovery_node::app::End;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::stage::{LIMIT, Running, Stage, is_member_of};
+
+/// A Python with grpcio and the modules of the contract.
+struct Python {
+    program: String,
+    modules: TempDir,
+}
+
+/// The client as it runs; it ends with this.
+struct Follower {
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+async fn output(command: &mut Command) -> Option<Output> {
+    let ended = timeout(LIMIT, command.kill_on_drop(true).output()).await;
+    ended.expect("it ends in time").ok()
+}
+
+impl Python {
+    /// That of this machine, `PYTHON` if that is set; none, said in one line, without grpcio.
+    async fn find() -> Option<Self> {
+        let program = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let asked = ["-c", "import grpc, grpc_tools.protoc"];
+        let answer = output(Command::new(&program).args(asked)).await;
+        if !answer.is_some_and(|answer| answer.status.success()) {
+            let line = format!(
+                "skipped: the Python client was not run, {program} has no grpcio and grpcio-tools; \
+                 pip install them, or set PYTHON to one that has\n"
+            );
+            // Past the test's own output, which nobody sees while it passes.
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            return None;
+        }
+        let modules = tempfile::tempdir().unwrap();
+        let into = modules.path().display();
+        let mut protoc = Command::new(&program);
+        protoc
+            .current_dir(root())
+            .args(["-m", "grpc_tools.protoc", "-I", "discovery-proto/proto"])
+            .args([
+                format!("--python_out={into}"),
+                format!("--grpc_python_out={into}"),
+            ])
+            .args([
+                "discovery/v1/topology.proto",
+                "discovery/v1/discovery.proto",
+            ]);
+        let made = output(&mut protoc).await.unwrap();
+        assert!(made.status.success(), "{made:?}");
+        Some(Self { program, modules })
+    }
+
+    fn follow(&self, node: &Running) -> Follower {
+        let mut child = Command::new(&self.program)
+            .current_dir(root())
+            .arg("docs/examples/follow.py")
+            .arg(node.grpc.to_string())
+            .env("PYTHONPATH", self.modules.path())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Follower {
+            lines,
+            _child: child,
+        }
+    }
+}
+
+impl Follower {
+    /// Reads up to the topology of this version and returns the names of its members.
+    async fn members_at(&mut self, version: u64, count: usize) -> Vec<String> {
+        let head = format!(" version {version}");
+        while !self.line().await.ends_with(&head) {}
+        let mut names = Vec::new();
+        while names.len() < count {
+            let line = self.line().await;
+            names.push(line.split_whitespace().nth(1).unwrap().to_owned());
+        }
+        names
+    }
+
+    async fn line(&mut self) -> String {
+        let line = timeout(LIMIT, self.lines.next_line()).await;
+        line.expect("a line in time").unwrap().expect("it goes on")
+    }
+}
+
+#[tokio::test]
+async fn the_python_client_keeps_its_table_while_the_node_it_follows_is_restarted() {
+    let Some(python) = Python::find().await else {
+        return;
+    };
+    let stage = Stage::new();
+    let mut nodes = stage.cluster(2).await;
+    // It was given one address, so it is this one that it follows.
+    let mut follower = python.follow(&nodes[0]);
+    let mut both = follower.members_at(2, 2).await;
+    // Either may have founded.
+    both.sort();
+    assert_eq!(both, ["ring-0", "ring-1"]);
+
+    let leaver = nodes.remove(0);
+    leaver.signal.notify_one();
+    assert_eq!(leaver.ended().await, End::Left);
+    stage.unlist("ring-0");
+    nodes.push(stage.start("ring-2").await);
+    for node in &nodes {
+        node.stands(|standing| is_member_of(standing, 2)).await;
+    }
+
+    assert_eq!(follower.members_at(3, 1).await, ["ring-1"]);
+    assert_eq!(follower.members_at(4, 2).await, ["ring-1", "ring-2"]);
+}
