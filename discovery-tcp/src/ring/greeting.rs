@@ -1,9 +1,10 @@
 //! Links coming and going, and the first exchange on each (LINK): who is there, and for whom that
 //! matters.
 
-use discovery_core::{DialOutcome, NodeId, ProcessIdentity};
+use discovery_core::{DialOutcome, NodeId, NodeInfo, ProcessIdentity};
 
 use super::input::{DialFailure, LinkId};
+use super::lasting::LastingRefusal;
 use super::links::{Purpose, Stage};
 use super::timers::Timer;
 use super::{Life, Ring, WIRE};
@@ -247,6 +248,9 @@ impl Ring {
             refusal.reason,
             RefusalReason::Settings { .. } | RefusalReason::WireVersion { .. }
         );
+        if lasts {
+            self.refused_for_good(&refusal.node, &refusal.reason);
+        }
         match (&entry.purpose, foreign) {
             (Purpose::Contact(identity), true) => {
                 let round = match &mut self.life {
@@ -262,6 +266,14 @@ impl Ring {
             (Purpose::Contact(identity), false) if lasts => self.contact_refused(identity, refusal),
             (Purpose::Member(node), _) => self.watch_replaced(*node, &refusal.node),
             _ => self.dial_ended(&entry, DialOutcome::Silent, DialFailure::Unreachable),
+        }
+    }
+
+    /// Keeps a refusal for the status, if it is one that lasts.
+    pub(super) fn refused_for_good(&mut self, by: &NodeInfo, reason: &RefusalReason) {
+        let refused = LastingRefusal::new(by, reason, self.config.settings);
+        if let (Life::Newcomer(newcomer), Some(refused)) = (&mut self.life, refused) {
+            newcomer.refused = Some((self.fx.now, refused));
         }
     }
 
@@ -390,7 +402,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let coordinator = m.coordinator().map(discovery_core::NodeInfo::id) == Some(node);
+        let coordinator = m.coordinator().map(NodeInfo::id) == Some(node);
         if m.lead.is_some() {
             self.serve(node);
         }

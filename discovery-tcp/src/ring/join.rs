@@ -218,6 +218,11 @@ impl Ring {
                     "somebody to mend what {from} refuses: {}",
                     reason.as_str()
                 ));
+                let linked = self.fx.links.to(from);
+                let by = linked.and_then(|link| self.fx.links.node_at(link)).cloned();
+                if let Some(by) = by {
+                    self.refused_for_good(&by, &reason);
+                }
             }
             JoinVerdict::NameTaken { by } => {
                 self.waits(format!("its name to be given up by {by}"));

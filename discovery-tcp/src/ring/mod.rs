@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `input`, `output`, `counters` | everything the world can tell a ring, and the ring the world |
 //! | `effects`, `timers`, `links` | its hands: outputs, one table of timers, one of links |
-//! | `greeting`, `hearsay` | the first exchange on a link; who is better |
+//! | `greeting`, `hearsay`, `lasting` | the first exchange on a link; who is better; who refuses |
 //! | `newcomer`, `census`, `defer` | before there is a cluster (FORM) |
 //! | `round`, `contacts`, `contact` | one round of a census: whom it contacts, lists and asks |
 //! | `founding`, `found`, `reopen` | founding by majority (FORM) |
@@ -37,6 +37,7 @@ mod hearsay;
 mod input;
 mod install;
 mod join;
+mod lasting;
 mod lead;
 mod links;
 mod log;
@@ -63,6 +64,7 @@ use discovery_core::{ClusterId, NodeId, NodeInfo, SeedReport, Standing, UnixMill
 
 pub use counters::RingCounters;
 pub use input::{DialFailure, Input, LinkId};
+pub use lasting::{LastingCause, LastingRefusal};
 pub use observation::{Decider, Observation};
 pub use output::{Notice, Output};
 pub use planted::Bug;

@@ -10,6 +10,7 @@ use discovery_core::{ClusterId, Epoch, ResourceVersion, SnapshotCause, Standing,
 use super::census::Candidate;
 use super::effects::Effects;
 use super::join::Joining;
+use super::lasting::LastingRefusal;
 use super::lead::Mandate;
 use super::links::Purpose;
 use super::log::Log;
@@ -47,6 +48,8 @@ pub(super) struct Newcomer {
     hinted_at: Option<Moment>,
     /// What somebody has to mend.
     pub(super) trouble: Option<String>,
+    /// Who refused it for good last, and when.
+    pub(super) refused: Option<(Moment, LastingRefusal)>,
     waiting_for: String,
 }
 
@@ -62,6 +65,7 @@ impl Newcomer {
             next_wave_at: None,
             hinted_at: None,
             trouble: None,
+            refused: None,
             waiting_for: String::new(),
         }
     }

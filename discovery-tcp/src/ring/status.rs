@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use discovery_core::{AccusationKind, NodeId, NodeInfo, Standing, Term, Topology, UnixMillis};
 
+use super::join::REFUSED;
+use super::lasting::LastingRefusal;
 use super::roster::Roster;
 use super::{Life, Ring};
 use crate::message::PhaseKind;
+use crate::moment::Moment;
 
 /// One accusation as this node knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,9 @@ pub struct Status {
     pub suspicions: Vec<Suspicion>,
     /// What it waits for, in a few words; none if for nothing.
     pub waiting_for: Option<String>,
+    /// Who refuses it until somebody mends what differs; none for a member, and none once that was
+    /// not repeated for a minute.
+    pub refused: Option<LastingRefusal>,
     /// Where epochs come from: `listing` or `clock`.
     pub epoch_source: &'static str,
     /// How many links are open or being opened.
@@ -86,6 +92,7 @@ impl Ring {
             without_quorum_for: None,
             suspicions: Vec::new(),
             waiting_for: None,
+            refused: None,
             epoch_source: if self.authoritative {
                 "listing"
             } else {
@@ -94,7 +101,10 @@ impl Ring {
             links: self.fx.links.len(),
         };
         match &self.life {
-            Life::Newcomer(_) => {
+            Life::Newcomer(newcomer) => {
+                let lately = |at: Moment| self.fx.now.since(at) < 2 * REFUSED;
+                let refused = newcomer.refused.as_ref().filter(|(at, _)| lately(*at));
+                status.refused = refused.map(|(_, it)| it.clone());
                 if let Standing::NotYetMember { waiting_for } = &self.standing {
                     status.waiting_for = Some(waiting_for.to_string());
                 }

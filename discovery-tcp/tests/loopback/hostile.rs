@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use discovery_core::{Discovery, Standing, Topology};
+use discovery_tcp::ring::LastingCause;
 use discovery_tcp::{Formation, TcpDiscovery};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -109,6 +110,29 @@ async fn a_node_of_another_cluster_name_stays_outside() {
     assert_eq!(own.len(), 1);
     assert_ne!(own.cluster_id(), topology.cluster_id());
     assert_eq!(agreed(&nodes, 3).await, topology);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_other_settings_is_told_who_refuses_it_and_both_digests() {
+    let mut stage = Stage::new();
+    let (nodes, _, _) = cluster(&stage).await;
+    stage.config.settings = 7;
+    let other = stage.start("ring-other").await;
+    let refused = async {
+        loop {
+            if let Some(refused) = other.status().await.unwrap().refused {
+                return refused;
+            }
+        }
+    };
+    let refused = timeout(LIMIT, refused).await.unwrap();
+    let differs = LastingCause::Settings { ours: 7, theirs: 0 };
+    assert_eq!(refused.cause, differs, "{refused}");
+    let names = |node: &TcpDiscovery| node.local_node().id() == refused.by.id();
+    assert!(nodes.iter().any(names), "{refused}");
+    for node in &nodes {
+        assert_eq!(node.status().await.unwrap().refused, None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
