@@ -287,13 +287,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let news = Decided {
-            topology: m.id(),
-            first: m.log.decided().next(),
-            entries: Vec::new(),
-            decided: m.log.decided(),
-        };
-        self.fx.send_to(to, Message::Decided(news));
+        self.fx.send_to(to, Message::Decided(m.log.news()));
     }
 
     pub(super) fn on_fetch(&mut self, from: NodeId, fetch: Fetch) {

@@ -203,7 +203,7 @@ impl Ring {
     /// Joiners were waiting for a coordinator that stops: they are told to ask again.
     fn let_joiners_go(&mut self, lead: &Lead) {
         for id in lead.admission.everybody() {
-            self.answer_join(id, super::admission::again());
+            self.answer_join(id, super::join_verdict::again());
         }
     }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use discovery_core::{NodeId, Term, Topology, TopologyEvent, TopologyId};
 
 use super::planted::{Bug, Planted};
-use crate::message::{DecidedEntry, Decision, Position, Propose, PublishedMessage, Snapshot, Tail};
+use crate::message::{
+    Decided, DecidedEntry, Decision, Position, Propose, PublishedMessage, Snapshot, Tail,
+};
 
 /// Something decided, now in force here.
 #[derive(Clone, Debug)]
@@ -128,6 +130,16 @@ impl Log {
             history_bytes_max: bytes_max,
             sequences: snapshot.sequences.iter().copied().collect(),
             planted,
+        }
+    }
+
+    /// How far it has come, for who is behind: it fetches what it lacks.
+    pub(super) fn news(&self) -> Decided {
+        Decided {
+            topology: self.id(),
+            first: self.decided.next(),
+            entries: Vec::new(),
+            decided: self.decided,
         }
     }
 

@@ -9,9 +9,11 @@
 //! | `newcomer`, `census`, `defer` | before there is a cluster (FORM) |
 //! | `round`, `contacts`, `contact` | one round of a census: whom it contacts, lists and asks |
 //! | `founding`, `found`, `reopen` | founding by majority (FORM) |
-//! | `join`, `admission` | the newcomer's and the coordinator's side of joining (JOIN) |
+//! | `join` | the newcomer's side of joining (JOIN) |
+//! | `join_verdict`, `admission`, `dial_back` | the coordinator's, and whom it asks to dial |
 //! | `log`, `decide`, `install` | acceptor, catching up, what is decided takes effect (DECIDE) |
-//! | `lead`, `change`, `publish` | the coordinator: proposing, counting, what goes into a change |
+//! | `lead`, `publish` | the coordinator: proposing and counting; messages |
+//! | `change`, `removal`, `probers` | what goes into a change: who is removed, who looks |
 //! | `takeover`, `recover`, `filter`, `floor` | a higher term (TAKE), a new epoch (RECOVER, ANSWER) |
 //! | `watch`, `cut`, `roster`, `order_set` | who watches whom, accusations, cuts, the tree (CUT) |
 //! | `member`, `standing` | what a member is; losing the quorum, leaving, removal (STAND, LEAVE) |
@@ -27,6 +29,7 @@ mod counters;
 mod cut;
 mod decide;
 mod defer;
+mod dial_back;
 mod effects;
 mod filter;
 mod floor;
@@ -37,6 +40,7 @@ mod hearsay;
 mod input;
 mod install;
 mod join;
+mod join_verdict;
 mod lasting;
 mod lead;
 mod links;
@@ -47,8 +51,10 @@ mod observation;
 mod order_set;
 mod output;
 mod planted;
+mod probers;
 mod publish;
 mod recover;
+mod removal;
 mod reopen;
 mod roster;
 mod round;
@@ -73,7 +79,7 @@ pub use status::{Status, Suspicion, observers_of};
 use crate::config::RingConfig;
 use crate::message::{Message, WireRange};
 use crate::moment::Moment;
-use admission::Errands;
+use dial_back::Errands;
 use effects::Effects;
 use filter::AnswerFilter;
 use floor::Floor;

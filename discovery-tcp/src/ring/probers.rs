@@ -1,0 +1,102 @@
+//! Members that dial a subject whom nobody healthy watches (CUT-8): the coordinator appoints them,
+//! and counts who failed. How a member dials for it is in `dial_back.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use discovery_core::NodeId;
+
+use super::cut::CutVerdict;
+use super::member::{Membership, Probing};
+use super::order_set::OrderSet;
+use super::{Life, Ring};
+use crate::message::{DialBack, DialBackResult, Message};
+
+/// How many members dial such a subject, and how many must fail.
+const PROBERS: (usize, usize) = (3, 2);
+/// Numbers of probes start here, those of joiners below.
+const PROBE_NUMBERS: u64 = 1 << 32;
+
+impl Ring {
+    /// Members dial whom no healthy member watches (CUT).
+    pub(super) fn appoint_probers(&mut self, verdict: &CutVerdict) {
+        let now = self.fx.now;
+        let me = self.me.id();
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let cut: BTreeSet<usize> = verdict.remove.iter().map(|(place, _)| *place).collect();
+        let members = m.members();
+        let Some(lead) = &mut m.lead else {
+            return;
+        };
+        for place in &verdict.needs_probers {
+            let Some(subject) = m.roster.info(*place).cloned() else {
+                continue;
+            };
+            let stale = |probing: &Probing| now.since(probing.since) > self.config.silence_limit;
+            if lead
+                .probes
+                .get(&subject.id())
+                .is_some_and(|probing| !stale(probing))
+            {
+                continue;
+            }
+            let healthy: Vec<NodeId> = (0..members)
+                .filter(|other| other != place && !cut.contains(other))
+                .filter(|other| !verdict.needs_probers.contains(other))
+                .filter_map(|other| m.roster.node(other))
+                .filter(|id| *id != me && self.fx.links.is_linked(*id))
+                .take(PROBERS.0)
+                .collect();
+            let mut requests = BTreeMap::new();
+            for prober in healthy {
+                let request = PROBE_NUMBERS + lead.tick * 64 + requests.len() as u64;
+                let addresses = subject.addresses().to_vec();
+                let ask = DialBack {
+                    request,
+                    node: subject.id(),
+                    addresses,
+                };
+                self.fx.send_to(prober, Message::DialBack(ask));
+                requests.insert(request, prober);
+            }
+            let probing = Probing {
+                requests,
+                failed: Vec::new(),
+                since: now,
+            };
+            lead.probes.insert(subject.id(), probing);
+        }
+    }
+
+    pub(super) fn probe_result(&mut self, from: NodeId, result: DialBackResult) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(lead) = &mut m.lead else {
+            return;
+        };
+        for probing in lead.probes.values_mut() {
+            let asked = probing.requests.remove(&result.request) == Some(from);
+            if asked && !result.reached {
+                probing.failed.push(from);
+            }
+        }
+        self.coordinate();
+    }
+}
+
+impl Membership {
+    /// Whom appointed members could not dial (CUT-8).
+    pub(super) fn unreachable(&self) -> OrderSet {
+        let mut unreachable = self.roster.nobody();
+        for (id, probing) in self.lead.iter().flat_map(|lead| &lead.probes) {
+            let place = self
+                .roster
+                .index_of(*id)
+                .filter(|_| probing.failed.len() >= PROBERS.1);
+            place.map(|place| unreachable.insert(place));
+        }
+        unreachable
+    }
+}

@@ -1,0 +1,249 @@
+//! Whom the coordinator removes with the next change, and why: cuts, the operator's words, who lags
+//! and who never confirmed (CUT, SNAP, JOIN). What else goes into a change is in `change.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use discovery_core::{Accusation, AccusationKind, Evidence, NodeId, UnixMillis};
+
+use super::cut::{self, Alerts, CutVerdict};
+use super::member::{Lead, Membership};
+use super::output::Notice;
+use super::planted::Bug;
+use super::timers::Timer;
+use super::{Life, Ring};
+use crate::message::Message;
+use crate::moment::Moment;
+
+/// A subject accused for so long without being removed is told of.
+const CONTESTED: Duration = Duration::from_secs(10);
+
+impl Ring {
+    /// Whom to remove now, and why; nothing at all while it is worth waiting for others in doubt.
+    pub(super) fn removals(&mut self) -> Option<BTreeMap<NodeId, Evidence>> {
+        let now = self.fx.now;
+        let me = self.me.id();
+        let Life::Member(m) = &mut self.life else {
+            return None;
+        };
+        let alerts = m.alerts_by_place();
+        let verdict = self.judged(&alerts);
+        let wait = self.doubt_wait(&verdict);
+        let Life::Member(m) = &mut self.life else {
+            return None;
+        };
+        let lead = m.lead.as_mut()?;
+        match wait {
+            Some(wait) if !verdict.remove.is_empty() => {
+                let since = *lead.doubt_since.get_or_insert(now);
+                if now < since + wait {
+                    self.fx.timers.set_by(Timer::Doubt, since + wait);
+                    return None;
+                }
+            }
+            _ => lead.doubt_since = None,
+        }
+        let mut removals = m.cut(&verdict);
+        let lead = m.lead.as_ref()?;
+        removals.extend(lead.removals_beside_cuts(now, self.config.silence_limit * 3));
+        let topology = m.log.topology();
+        removals.retain(|id, _| topology.member(*id).is_some() && *id != me);
+        self.appoint_probers(&verdict);
+        Some(removals)
+    }
+
+    fn judged(&self, alerts: &Alerts) -> CutVerdict {
+        let Life::Member(m) = &self.life else {
+            return CutVerdict::default();
+        };
+        let mut verdict = cut::judge(&m.roster, alerts, &m.unreachable());
+        if self.fx.bug(Bug::OneAccuserSuffices) {
+            let accused = alerts.iter().filter(|(_, by)| !by.is_empty());
+            verdict.remove = accused
+                .map(|(place, by)| (*place, by.keys().copied().collect()))
+                .collect();
+        }
+        if self.fx.bug(Bug::CutCountsDoubters) {
+            let doubted: BTreeSet<usize> = alerts.keys().copied().collect();
+            for (place, by) in alerts {
+                let implied = m.roster.observers(*place).filter(|it| doubted.contains(it));
+                let all: BTreeSet<usize> = by.keys().copied().chain(implied).collect();
+                let enough = m.roster.observers_each() / 2 + 1;
+                if all.len() >= enough && !verdict.remove.iter().any(|(it, _)| it == place) {
+                    verdict.remove.push((*place, all.into_iter().collect()));
+                }
+            }
+        }
+        if self.fx.bug(Bug::AlertCountedTwice) {
+            for (place, by) in alerts {
+                let enough = m.roster.observers_each() / 2 + 1;
+                if by.len() * 2 >= enough && !verdict.remove.iter().any(|(it, _)| it == place) {
+                    verdict.remove.push((*place, by.keys().copied().collect()));
+                }
+            }
+        }
+        verdict
+    }
+
+    /// The longest wait that the subjects in doubt are worth.
+    fn doubt_wait(&self, verdict: &CutVerdict) -> Option<Duration> {
+        let wait = |kind: &AccusationKind| match kind {
+            AccusationKind::Silence => self.config.doubt_wait_silence,
+            _ => self.config.doubt_wait_closed,
+        };
+        verdict.in_doubt.iter().map(|(_, kind)| wait(kind)).max()
+    }
+
+    /// Somebody asked below what is kept: it lags too far to be caught up, and is removed, never
+    /// skipped (SNAP).
+    pub(super) fn lags(&mut self, who: NodeId, versions_behind: u64) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if self.fx.bug(Bug::LagSkippedBySnapshot) {
+            let snapshot = m.log.snapshot();
+            self.fx.send_to(who, Message::Snapshot(snapshot));
+            return;
+        }
+        if let Some(lead) = &mut m.lead {
+            lead.lagging.insert(who, versions_behind.max(1));
+            self.coordinate();
+        }
+    }
+
+    /// Tells once of each member that is accused for long without being removed.
+    pub(super) fn note_contested(&mut self) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.lead.is_none() {
+            m.contested.clear();
+            return;
+        }
+        let accused: BTreeSet<NodeId> = m
+            .alerts
+            .values()
+            .flat_map(|said| said.accusations.iter().map(|(id, _, _)| *id))
+            .collect();
+        m.contested.retain(|id, _| accused.contains(id));
+        let mut told = Vec::new();
+        for id in accused {
+            let (since, said) = m.contested.entry(id).or_insert((now, false));
+            if !*said && now.since(*since) >= CONTESTED {
+                *said = true;
+                told.push(id);
+            }
+        }
+        for id in told {
+            if let Some(member) = m.log.topology().member(id) {
+                self.fx.emit(Notice::Contested(member.info.clone()));
+            }
+        }
+    }
+}
+
+impl Lead {
+    /// Whom to remove by the operator's word, for its lag, or because it never confirmed its join.
+    fn removals_beside_cuts(
+        &self,
+        now: Moment,
+        confirm_limit: Duration,
+    ) -> impl Iterator<Item = (NodeId, Evidence)> {
+        let operator = self.operator.iter().map(|(id, reason)| {
+            let reason = reason.clone();
+            (*id, Evidence::Operator { reason })
+        });
+        let lagging = self.lagging.iter().map(|(id, versions_behind)| {
+            let versions_behind = *versions_behind;
+            (*id, Evidence::Lag { versions_behind })
+        });
+        let unconfirmed = self.unconfirmed.iter();
+        let is_late = move |since: &Moment| now.since(*since) > confirm_limit;
+        let late = unconfirmed.filter(move |(_, (since, _, _))| is_late(since));
+        let late = late.map(|(id, (_, admitted_at, _))| {
+            let admitted_at = *admitted_at;
+            (*id, Evidence::NeverConfirmed { admitted_at })
+        });
+        operator.chain(lagging).chain(late)
+    }
+}
+
+impl Membership {
+    /// Who goes with a cut. One that only those it removes could accept is none: the quorum is lost
+    /// (RECOVER).
+    fn cut(&self, verdict: &CutVerdict) -> BTreeMap<NodeId, Evidence> {
+        if !self.can_decide_without(verdict) {
+            return BTreeMap::new();
+        }
+        let goes = verdict.remove.iter().filter_map(|(place, observers)| {
+            let id = self.roster.node(*place)?;
+            Some((id, self.accused(id, observers)))
+        });
+        goes.collect()
+    }
+
+    /// Whether those that stay are a majority of the voting members.
+    fn can_decide_without(&self, verdict: &CutVerdict) -> bool {
+        let voters = self.roster.voters();
+        let goes = |voter: &usize| verdict.remove.iter().any(|(place, _)| place == voter);
+        voters.iter().filter(|voter| !goes(voter)).count() >= self.roster.majority()
+    }
+
+    fn alerts_by_place(&self) -> Alerts {
+        let mut alerts = Alerts::new();
+        for (observer, said) in &self.alerts {
+            let Some(observer) = self.roster.index_of(*observer) else {
+                continue;
+            };
+            for (subject, kind, _) in &said.accusations {
+                if let Some(subject) = self.roster.index_of(*subject) {
+                    alerts.entry(subject).or_default().insert(observer, *kind);
+                }
+            }
+        }
+        alerts
+    }
+
+    fn accusation(&self, subject: NodeId, observer: NodeId) -> Option<Accusation> {
+        let said = self.alerts.get(&observer)?;
+        let (_, kind, at) = said.accusations.iter().find(|(id, _, _)| *id == subject)?;
+        Some(Accusation {
+            observer,
+            kind: *kind,
+            at: *at,
+        })
+    }
+
+    /// Who said what of it; where its observers go with it, what they and the probers said.
+    fn accused(&self, subject: NodeId, observers: &[usize]) -> Evidence {
+        let observers = observers
+            .iter()
+            .filter_map(|place| self.roster.node(*place));
+        let mut words: Vec<Accusation> = observers
+            .filter_map(|id| self.accusation(subject, id))
+            .collect();
+        let probing = self
+            .lead
+            .as_ref()
+            .and_then(|lead| lead.probes.get(&subject));
+        if words.is_empty()
+            && let Some(probing) = probing
+        {
+            words.extend(
+                self.alerts
+                    .keys()
+                    .filter_map(|id| self.accusation(subject, *id)),
+            );
+            let at = words.first().map_or(UnixMillis(0), |word| word.at);
+            let kind = AccusationKind::Closed;
+            let failed = probing.failed.iter();
+            words.extend(failed.map(|observer| Accusation {
+                observer: *observer,
+                kind,
+                at,
+            }));
+        }
+        Evidence::Accused(words)
+    }
+}
