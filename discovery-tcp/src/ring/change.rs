@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use discovery_core::{Evidence, NodeId, NodeInfo, TopologyChange};
 
+use super::history::weight_of;
 use super::join_verdict::replacement;
-use super::log::weight_of;
 use super::member::Membership;
 use super::planted::Bug;
 use super::timers::Timer;

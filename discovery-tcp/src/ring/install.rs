@@ -6,9 +6,11 @@ use discovery_core::{
     Message as DeliveredMessage, NodeId, Published, SnapshotCause, Standing, TopologyEvent,
 };
 
-use super::decide::{DECIDED_BYTES_MAX, Told};
+use super::catch_up::DECIDED_BYTES_MAX;
+use super::decide::Told;
+use super::gather::Gather;
 use super::log::Log;
-use super::member::{Gather, Lead, Membership, Publishing, REMOVED_MAX};
+use super::member::{Lead, Membership, Publishing, REMOVED_MAX};
 use super::output::Notice;
 use super::planted::Bug;
 use super::recover::Survivor;

@@ -8,7 +8,7 @@ use discovery_core::{NodeId, NodeOrder, Term};
 
 use super::admission::Admission;
 use super::decide::{Told, step_down};
-use super::log::weight_of;
+use super::history::weight_of;
 use super::member::{Lead, Membership};
 use super::observation::{Decider, Observation};
 use super::planted::Bug;

@@ -1,11 +1,13 @@
 //! The log of one member or learner: what is decided, accepted and promised. Pure: it is told what
-//! came and says what was delivered; who sends what to whom is elsewhere.
+//! came and says what was delivered; who sends what to whom is elsewhere. What is kept of the past
+//! is in `history.rs`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use discovery_core::{NodeId, Term, Topology, TopologyEvent, TopologyId};
 
+use super::history::History;
 use super::planted::{Bug, Planted};
 use crate::message::{
     Decided, DecidedEntry, Decision, Position, Propose, PublishedMessage, Snapshot, Tail,
@@ -78,22 +80,9 @@ pub(super) struct Log {
     /// A change that splits a cluster off, accepted under this term: it never enters the tail, so
     /// that the cluster it is split from loses nothing by it (RECOVER-8).
     aside: Option<(Term, Arc<Decision>)>,
-    history: VecDeque<DecidedEntry>,
-    history_bytes: usize,
-    history_max: usize,
-    history_bytes_max: usize,
+    history: History,
     sequences: BTreeMap<NodeId, u64>,
     planted: Planted,
-}
-
-/// What a decided entry weighs in the history, roughly.
-fn weight(decision: &Decision) -> usize {
-    match decision {
-        Decision::Change(change) => {
-            64 + change.joins.len() * 192 + (change.leaves.len() + change.failures.len()) * 64
-        }
-        Decision::Message(message) => 96 + message.topic.as_str().len() + message.payload.len(),
-    }
 }
 
 /// Whether this change opens another cluster.
@@ -104,16 +93,11 @@ fn splits_off(decision: &Decision) -> bool {
     }
 }
 
-/// What the entries of a tail weigh together.
-pub(super) fn weight_of<'a>(entries: impl IntoIterator<Item = &'a Arc<Decision>>) -> usize {
-    entries.into_iter().map(|entry| weight(entry)).sum()
-}
-
 impl Log {
     /// The log of a founder, or of a learner with its snapshot.
     pub(super) fn starting(
         snapshot: &Snapshot,
-        (history_max, bytes_max): (usize, usize),
+        history_limits: (usize, usize),
         planted: Planted,
     ) -> Self {
         let promised = snapshot.promised.max(snapshot.topology.term());
@@ -124,10 +108,7 @@ impl Log {
             tail_term: None,
             tail: VecDeque::new(),
             aside: None,
-            history: VecDeque::new(),
-            history_bytes: 0,
-            history_max,
-            history_bytes_max: bytes_max,
+            history: History::new(history_limits),
             sequences: snapshot.sequences.iter().copied().collect(),
             planted,
         }
@@ -395,7 +376,7 @@ impl Log {
             }
         };
         self.decided = position;
-        self.remember(DecidedEntry { term, decision });
+        self.history.remember(DecidedEntry { term, decision });
         Some(delivered)
     }
 
@@ -415,17 +396,6 @@ impl Log {
         self.topology = topology;
     }
 
-    fn remember(&mut self, entry: DecidedEntry) {
-        self.history_bytes += weight(&entry.decision);
-        self.history.push_back(entry);
-        while self.history.len() > self.history_max || self.history_bytes > self.history_bytes_max {
-            let Some(gone) = self.history.pop_front() else {
-                break;
-            };
-            self.history_bytes -= weight(&gone.decision);
-        }
-    }
-
     /// Decided entries after a position, at most so many bytes; `None` if they are gone.
     pub(super) fn decided_after(
         &self,
@@ -434,19 +404,7 @@ impl Log {
     ) -> Option<(Position, Vec<DecidedEntry>)> {
         let missing = self.decided.0.checked_sub(position.0)?;
         let missing = usize::try_from(missing).ok()?;
-        let skip = self.history.len().checked_sub(missing)?;
-        let mut bytes = 0;
-        let entries = self
-            .history
-            .iter()
-            .skip(skip)
-            .take_while(|entry| {
-                let room = bytes == 0 || bytes + weight(&entry.decision) <= bytes_max;
-                bytes += weight(&entry.decision);
-                room
-            })
-            .cloned()
-            .collect();
+        let entries = self.history.newest(missing, bytes_max)?;
         Some((position.next(), entries))
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use discovery_core::{AccusationKind, NodeId, NodeInfo, Term, Topology, TopologyId, UnixMillis};
 
 use super::admission::Admission;
+use super::gather::Gather;
 use super::log::Log;
 use super::recover::Survivor;
 use super::roster::Roster;
@@ -60,15 +61,6 @@ pub(super) struct Membership {
 
 /// Most node ids that are remembered as removed.
 pub(super) const REMOVED_MAX: usize = 4096;
-
-/// What an inner node of the tree has gathered of one term in one topology.
-#[derive(Debug, Default)]
-pub(super) struct Gather {
-    pub(super) term: Option<Term>,
-    pub(super) upstream: Option<NodeId>,
-    pub(super) accepted: BTreeMap<usize, (Position, u64)>,
-    pub(super) changed: BTreeSet<usize>,
-}
 
 /// The local node's own messages on their way.
 #[derive(Debug, Default)]

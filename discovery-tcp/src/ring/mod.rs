@@ -11,7 +11,8 @@
 //! | `founding`, `found`, `reopen` | founding by majority (FORM) |
 //! | `join` | the newcomer's side of joining (JOIN) |
 //! | `join_verdict`, `admission`, `dial_back` | the coordinator's, and whom it asks to dial |
-//! | `log`, `decide`, `install` | acceptor, catching up, what is decided takes effect (DECIDE) |
+//! | `log`, `history`, `decide`, `install` | acceptor; what is decided takes effect (DECIDE) |
+//! | `gather`, `catch_up` | acceptances go up; whoever is behind fetches |
 //! | `lead`, `publish` | the coordinator: proposing and counting; messages |
 //! | `change`, `removal`, `probers` | what goes into a change: who is removed, who looks |
 //! | `takeover`, `recover`, `filter`, `floor` | a higher term (TAKE), a new epoch (RECOVER, ANSWER) |
@@ -20,6 +21,7 @@
 //! | `status`, `check`, `observation`, `planted` | for people, for the simulator, for its checkers |
 
 mod admission;
+mod catch_up;
 mod census;
 mod change;
 mod check;
@@ -35,8 +37,10 @@ mod filter;
 mod floor;
 mod found;
 mod founding;
+mod gather;
 mod greeting;
 mod hearsay;
+mod history;
 mod input;
 mod install;
 mod join;

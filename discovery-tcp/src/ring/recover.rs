@@ -11,7 +11,8 @@ use discovery_core::{
     TopologyChange, prove_death,
 };
 
-use super::decide::{DECIDED_BYTES_MAX, leads_on, step_down};
+use super::catch_up::{DECIDED_BYTES_MAX, leads_on};
+use super::decide::step_down;
 use super::input::LinkId;
 use super::lead::Mandate;
 use super::member::Membership;

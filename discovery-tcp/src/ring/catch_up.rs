@@ -1,0 +1,195 @@
+//! Catching up (DECIDE): whoever is behind fetches what was decided, from whom it heard of it; who
+//! cannot be caught up is told so.
+
+use std::time::Duration;
+
+use discovery_core::{NodeId, TopologyId};
+
+use super::decide::{Told, step_down};
+use super::input::LinkId;
+use super::observation::Observation;
+use super::planted::Bug;
+use super::{Life, Ring};
+use crate::message::{Decided, DecidedEntry, Decision, Fetch, Message, Position, Watermark};
+
+/// Most bytes of decided entries in one answer.
+pub(super) const DECIDED_BYTES_MAX: usize = 512 * 1024;
+/// Shortest time between two fetches.
+const FETCH_PAUSE: Duration = Duration::from_millis(20);
+
+impl Ring {
+    /// Asks somebody for decided entries, not too often.
+    pub(super) fn fetch_from(&mut self, from: NodeId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let recently = m
+            .fetched_at
+            .is_some_and(|at| self.fx.now.since(at) < FETCH_PAUSE);
+        if recently || self.fx.bug(Bug::RepairSkipped) {
+            return;
+        }
+        m.fetched_at = Some(self.fx.now);
+        let (topology, decided) = (m.id(), m.log.decided());
+        self.fx
+            .send_to(from, Message::Fetch(Fetch { topology, decided }));
+    }
+
+    /// Somebody speaks of another topology than the one in force here: the one behind catches up.
+    pub(super) fn meet_topology(&mut self, from: NodeId, theirs: TopologyId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let ours = m.id();
+        if ours.cluster_id != theirs.cluster_id {
+            self.meet_cluster(theirs);
+            return;
+        }
+        if theirs > ours {
+            self.fetch_from(from);
+        } else if theirs < ours {
+            self.tell_newer(from);
+        }
+    }
+
+    /// Tells somebody behind that there is more; it fetches what it lacks.
+    pub(super) fn tell_newer(&mut self, to: NodeId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        self.fx.send_to(to, Message::Decided(m.log.news()));
+    }
+
+    pub(super) fn on_fetch(&mut self, from: NodeId, fetch: Fetch) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let same_cluster = fetch.topology.cluster_id == m.id().cluster_id;
+        let ahead = fetch.topology == m.id() && fetch.decided > m.log.decided();
+        if same_cluster && (fetch.topology > m.id() || ahead) {
+            self.fetch_from(from);
+            return;
+        }
+        let run = m
+            .log
+            .decided_after(fetch.decided, DECIDED_BYTES_MAX)
+            .filter(|(_, entries)| {
+                leads_on(
+                    fetch.topology,
+                    m.id(),
+                    m.log.decided(),
+                    entries,
+                    fetch.decided,
+                )
+            });
+        if let Some((first, entries)) = run {
+            let whole = first.0 + entries.len() as u64 > m.log.decided().0;
+            let (topology, decided) = (m.id(), m.log.decided());
+            let news = Decided {
+                topology,
+                first,
+                entries,
+                decided,
+            };
+            self.fx.send_to(from, Message::Decided(news));
+            if whole {
+                self.serve(from);
+            }
+        } else if same_cluster && (m.topology().member(from).is_none() || m.lead.is_none()) {
+            // It was removed too long ago, stands on a branch that ended, or lags too far to help a
+            // candidate: the topology itself tells it to start anew (SNAP).
+            let snapshot = m.log.snapshot();
+            self.fx.send_to(from, Message::Snapshot(snapshot));
+        } else if same_cluster {
+            let behind = m
+                .id()
+                .version
+                .get()
+                .saturating_sub(fetch.topology.version.get());
+            self.lags(from, behind);
+        } else {
+            self.meet_cluster(fetch.topology);
+        }
+    }
+
+    pub(super) fn on_decided(&mut self, link: LinkId, from: NodeId, decided: &Decided) {
+        if self.learner_learns(link, from, decided) {
+            return;
+        }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let forked = decided.entries.iter().any(|entry| match &*entry.decision {
+            Decision::Change(change) => change.cluster.is_some(),
+            Decision::Message(_) => false,
+        });
+        let known = m.topology().member(from).is_some();
+        if decided.topology.cluster_id != m.id().cluster_id && !forked && !known {
+            self.meet_cluster(decided.topology);
+            return;
+        }
+        m.fetched_at = None;
+        if decided.first > m.log.decided().next() {
+            self.fetch_from(from);
+            return;
+        }
+        let mut position = decided.first;
+        for entry in &decided.entries {
+            let Life::Member(m) = &mut self.life else {
+                return;
+            };
+            let before = m.log.promised();
+            let Ok(delivered) = m.log.learn(position, entry) else {
+                self.nonsense(link);
+                return;
+            };
+            position = position.next();
+            let term = m.log.promised();
+            if term > before {
+                self.fx.observe(|| Observation::Promised { term });
+            }
+            let Some(delivered) = delivered else {
+                continue;
+            };
+            let mark = Watermark {
+                term: entry.term,
+                position: m.log.decided(),
+            };
+            m.saw_watermark(mark);
+            if m.lead.as_ref().is_some_and(|lead| lead.term < term)
+                && !self.fx.bug(Bug::LeadsOnOverInstall)
+            {
+                step_down(m);
+            }
+            self.deliver(delivered, Told::ByOthers);
+        }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.log.decided() < decided.decided {
+            self.fetch_from(from);
+        } else {
+            self.ask_again();
+        }
+    }
+}
+
+/// Whether these entries follow from the topology that the asker has: else it stands on a branch
+/// that ended, and positions mean something else there.
+pub(super) fn leads_on(
+    asker: TopologyId,
+    ours: TopologyId,
+    decided: Position,
+    entries: &[DecidedEntry],
+    from: Position,
+) -> bool {
+    let change = entries.iter().find_map(|entry| match &*entry.decision {
+        Decision::Change(change) => Some(change.base),
+        Decision::Message(_) => None,
+    });
+    let all = from.0 + entries.len() as u64 == decided.0;
+    match change {
+        Some(base) => base == asker,
+        None => asker == ours || !all,
+    }
+}

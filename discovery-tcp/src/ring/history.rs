@@ -1,0 +1,68 @@
+//! Decided entries, kept for whoever lacks them, as many as the limits allow; and what entries
+//! weigh.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::message::{DecidedEntry, Decision};
+
+/// The newest decided entries.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    entries: VecDeque<DecidedEntry>,
+    bytes: usize,
+    entries_max: usize,
+    bytes_max: usize,
+}
+
+impl History {
+    pub(super) fn new((entries_max, bytes_max): (usize, usize)) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            bytes: 0,
+            entries_max,
+            bytes_max,
+        }
+    }
+
+    /// Keeps an entry; the oldest go where there is no room for them.
+    pub(super) fn remember(&mut self, entry: DecidedEntry) {
+        self.bytes += weight(&entry.decision);
+        self.entries.push_back(entry);
+        while self.entries.len() > self.entries_max || self.bytes > self.bytes_max {
+            let Some(gone) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes -= weight(&gone.decision);
+        }
+    }
+
+    /// The first of the newest `count` entries, at most so many bytes, and at least one; `None` if
+    /// some of them are gone.
+    pub(super) fn newest(&self, count: usize, bytes_max: usize) -> Option<Vec<DecidedEntry>> {
+        let skip = self.entries.len().checked_sub(count)?;
+        let mut bytes = 0;
+        let has_room = |entry: &&DecidedEntry| {
+            let has_room = bytes == 0 || bytes + weight(&entry.decision) <= bytes_max;
+            bytes += weight(&entry.decision);
+            has_room
+        };
+        let entries = self.entries.iter().skip(skip).take_while(has_room);
+        Some(entries.cloned().collect())
+    }
+}
+
+/// What a decided entry weighs in the history, roughly.
+fn weight(decision: &Decision) -> usize {
+    match decision {
+        Decision::Change(change) => {
+            64 + change.joins.len() * 192 + (change.leaves.len() + change.failures.len()) * 64
+        }
+        Decision::Message(message) => 96 + message.topic.as_str().len() + message.payload.len(),
+    }
+}
+
+/// What the entries of a tail weigh together.
+pub(super) fn weight_of<'a>(entries: impl IntoIterator<Item = &'a Arc<Decision>>) -> usize {
+    entries.into_iter().map(|entry| weight(entry)).sum()
+}
