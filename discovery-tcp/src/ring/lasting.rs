@@ -8,8 +8,8 @@ use discovery_core::NodeInfo;
 use super::WIRE;
 use crate::message::{RefusalReason, WireRange};
 
-/// Who refuses the local node until somebody mends what differs. The node goes on asking, every 30 s;
-/// asking alone does not help.
+/// Who refuses the local node until somebody mends what differs. The node goes on asking, every
+/// 30 s; asking alone does not help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastingRefusal {
@@ -70,18 +70,19 @@ impl fmt::Display for LastingRefusal {
         match self.cause {
             LastingCause::Settings { ours, theirs } => write!(
                 f,
-                "{by} refuses other shared settings: their digest is {ours:016x} here, {theirs:016x} \
-                 there; give all nodes the same"
+                "{by} refuses other shared settings: their digest is {ours:016x} here, \
+                 {theirs:016x} there; give all nodes the same"
             ),
             LastingCause::WireVersion { ours, theirs } => write!(
                 f,
-                "{by} refuses the wire version: {} to {} is spoken here, {} to {} there; run a release \
-                 that speaks one of those",
+                "{by} refuses the wire version: {} to {} is spoken here, {} to {} there; run a \
+                 release that speaks one of those",
                 ours.min, ours.max, theirs.min, theirs.max
             ),
             LastingCause::Full => write!(
                 f,
-                "{by} refuses one more member: there are as many as may be; remove some, or run fewer"
+                "{by} refuses one more member: there are as many as may be; remove some, or run \
+                 fewer"
             ),
         }
     }
