@@ -49,7 +49,7 @@ async fn a_second_signal_ends_a_node_at_once() {
     let draining = async {
         loop {
             // It is not ready once it has taken the request to end.
-            if http_ready(node.http).await != 200 {
+            if node.get("/readyz").await.0 != 200 {
                 return;
             }
         }
@@ -62,17 +62,6 @@ async fn a_second_signal_ends_a_node_at_once() {
     node.signal.notify_one();
     assert_eq!(node.ended().await, End::AtOnce);
     assert!(pause.await.unwrap().is_err());
-}
-
-/// The status code of `/readyz`.
-async fn http_ready(address: std::net::SocketAddr) -> u16 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut link = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = "GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    link.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    link.read_to_string(&mut answer).await.unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test]

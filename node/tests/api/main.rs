@@ -9,9 +9,11 @@
 mod client;
 mod documented;
 mod ending;
+mod examples;
 mod finder;
 mod messages;
 mod operators;
+mod program;
 mod python;
 mod quorum;
 mod stage;

@@ -1,33 +1,20 @@
 //! The Python client of `docs/examples`, made from the contract and run as `docs/clients.md` says,
 //! where the machine has what it needs.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use discovery_node::app::End;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::program::{Program, root, skipped};
 use crate::stage::{LIMIT, Running, Stage, is_member_of};
 
 /// A Python with grpcio and the modules of the contract.
 struct Python {
     program: String,
     modules: TempDir,
-}
-
-/// The client as it runs; it ends with this.
-struct Follower {
-    lines: Lines<BufReader<ChildStdout>>,
-    _child: Child,
-}
-
-/// The folder of the workspace.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 async fn output(command: &mut Command) -> Option<Output> {
@@ -42,12 +29,10 @@ impl Python {
         let asked = ["-c", "import grpc, grpc_tools.protoc"];
         let answer = output(Command::new(&program).args(asked)).await;
         if !answer.is_some_and(|answer| answer.status.success()) {
-            let line = format!(
-                "skipped: the Python client was not run, {program} has no grpcio and grpcio-tools; \
-                 pip install them, or set PYTHON to one that has\n"
-            );
-            // Past the test's own output, which nobody sees while it passes.
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            skipped(&format!(
+                "the Python client was not run, {program} has no grpcio and grpcio-tools; pip \
+                 install them, or set PYTHON to one that has"
+            ));
             return None;
         }
         let modules = tempfile::tempdir().unwrap();
@@ -69,42 +54,15 @@ impl Python {
         Some(Self { program, modules })
     }
 
-    fn follow(&self, node: &Running) -> Follower {
-        let mut child = Command::new(&self.program)
+    fn follow(&self, node: &Running) -> Program {
+        let mut client = Command::new(&self.program);
+        client
             .current_dir(root())
             .arg("docs/examples/follow.py")
             .arg(node.grpc.to_string())
             .env("PYTHONPATH", self.modules.path())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Follower {
-            lines,
-            _child: child,
-        }
-    }
-}
-
-impl Follower {
-    /// Reads up to the topology of this version and returns the names of its members.
-    async fn members_at(&mut self, version: u64, count: usize) -> Vec<String> {
-        let head = format!(" version {version}");
-        while !self.line().await.ends_with(&head) {}
-        let mut names = Vec::new();
-        while names.len() < count {
-            let line = self.line().await;
-            names.push(line.split_whitespace().nth(1).unwrap().to_owned());
-        }
-        names
-    }
-
-    async fn line(&mut self) -> String {
-        let line = timeout(LIMIT, self.lines.next_line()).await;
-        line.expect("a line in time").unwrap().expect("it goes on")
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        Program::start(&mut client)
     }
 }
 

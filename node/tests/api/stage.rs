@@ -13,6 +13,8 @@ use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
 use discovery_tcp::TcpDiscovery;
 use discovery_tcp::testing::SharedListing;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -135,6 +137,21 @@ impl Running {
         let service = "readiness".to_owned();
         let answer = health.check(HealthCheckRequest { service }).await.unwrap();
         answer.into_inner().status() == ServingStatus::Serving
+    }
+
+    /// What it answers by HTTP at this path, with the code that came before.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let got = async {
+            let mut link = TcpStream::connect(self.http).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            link.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            link.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = timeout(LIMIT, got).await.unwrap();
+        let code = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (code, answer)
     }
 
     /// A client of its API.

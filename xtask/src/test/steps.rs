@@ -100,8 +100,13 @@ impl Step {
                 one("clippy --workspace --all-targets --all-features --locked -- -D warnings")
             }
             Self::Features => Work::Calls(workspace.libraries().flat_map(feature_sets).collect()),
-            Self::Tests => one("test --workspace --all-features --locked --no-fail-fast \
-                 --lib --bins --tests --examples"),
+            // Examples are programs that tests run; none has tests of its own.
+            Self::Tests => Work::Calls(vec![
+                CargoCall::new("build --workspace --all-features --locked --examples"),
+                CargoCall::new(
+                    "test --workspace --all-features --locked --no-fail-fast --lib --bins --tests",
+                ),
+            ]),
             Self::Swarm => Work::Calls(vec![sim::call(&format!("--seeds {SWARM_SEEDS}"))]),
             Self::Doctests => one("test --workspace --all-features --locked --no-fail-fast --doc"),
             Self::Docs => Work::Calls(vec![
