@@ -20,7 +20,8 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Says that something was not tried, past the test's own output, which nobody sees while it passes.
+/// Says that something was not tried, past the test's own output, which nobody sees while it
+/// passes.
 pub(crate) fn skipped(what: &str) {
     use std::io::Write as _;
     let line = format!("skipped: {what}\n");
