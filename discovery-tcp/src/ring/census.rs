@@ -83,7 +83,8 @@ impl Ring {
     pub(super) fn look_after_census(&mut self) {
         let now = self.fx.now;
         let by_refusal = self.fx.bug(Bug::ExemptByRefusal);
-        let successors = self.fx.bug(Bug::SuccessorsGrantCounts);
+        let later = self.fx.bug(Bug::ContactAfterListing);
+        let successors = self.fx.bug(Bug::SuccessorsGrantCounts) || later;
         self.yield_if_long_without_success();
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
@@ -242,6 +243,9 @@ impl Ring {
             return;
         };
         newcomer.round.dial_due(usize::MAX, &mut self.fx);
+        if self.fx.bug(Bug::ContactAfterListing) {
+            newcomer.round.take_whom_it_met();
+        }
         let Some(exempt) = newcomer.round.exemptions(&self.fx) else {
             return;
         };

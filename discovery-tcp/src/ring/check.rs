@@ -1,6 +1,8 @@
 //! What must hold of the whole state after every input; and what the simulator asks besides.
 
+use super::member::{Lead, Membership};
 use super::{Life, Ring};
+use crate::message::Decision;
 
 impl Ring {
     /// Whether the state is one that can be; what is wrong with it if not.
@@ -30,6 +32,9 @@ impl Ring {
             if m.takeover.candidacy.is_some() {
                 return Err("coordinator and candidate at once".to_owned());
             }
+            admits_few(m, lead)?;
+            #[cfg(feature = "sim")]
+            sim::proposes_leftovers(m, lead)?;
         }
         for subject in m.watch.subjects.keys() {
             if m.log.topology().member(*subject).is_none() {
@@ -49,13 +54,61 @@ impl Ring {
     }
 }
 
+/// Whether a change of one's own admits no more than leave the confirmed in the majority (JOIN-7).
+fn admits_few(m: &Membership, lead: &Lead) -> Result<(), String> {
+    let Some(Decision::Change(change)) = m.log.tail().back().map(|last| &**last) else {
+        return Ok(());
+    };
+    if change.term != lead.term || change.joins.is_empty() {
+        return Ok(());
+    }
+    let goes = |id| change.leaves.contains(id) || change.failures.iter().any(|(it, _)| it == id);
+    let confirmed = lead.confirmed.iter().filter(|id| !goes(id)).count();
+    let unconfirmed = lead.unconfirmed.keys().filter(|id| !goes(id)).count();
+    let unconfirmed = unconfirmed + change.joins.len();
+    if unconfirmed > confirmed.saturating_sub(1).max(1) {
+        return Err(format!(
+            "{confirmed} confirmed members admit, so that {unconfirmed} are not"
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(feature = "sim")]
 mod sim {
+    use std::sync::Arc;
+
     use discovery_core::Term;
 
+    use super::super::member::{Lead, Membership};
     use super::super::planted::Bug;
+    use super::super::takeover::highest;
     use super::super::{Life, Ring};
-    use crate::message::Position;
+    use crate::message::{Decision, Position};
+
+    /// Whether a recovery proposes again the messages of the tail that a candidate would take over
+    /// (RECOVER-6).
+    pub(super) fn proposes_leftovers(m: &Membership, lead: &Lead) -> Result<(), String> {
+        let (Some(promisers), Some(own)) = (&lead.recovery, m.log.replaced()) else {
+            return Ok(());
+        };
+        if m.log.tail_term() != Some(lead.term) {
+            return Ok(());
+        }
+        let promised = m.survivor.promises.iter();
+        let promised = promised.filter(|(id, _)| promisers.contains(id));
+        let tails = promised.map(|(_, tail)| tail);
+        let tail = highest(m.log.decided(), own.clone(), tails, false);
+        let messages = tail.entries.iter();
+        let messages = messages.filter(|entry| matches!(***entry, Decision::Message(_)));
+        if messages
+            .map(Arc::as_ptr)
+            .eq(lead.leftovers.iter().map(Arc::as_ptr))
+        {
+            return Ok(());
+        }
+        Err("a recovery drops messages that its promisers had accepted".to_owned())
+    }
 
     impl Ring {
         /// Breaks one rule from now on.

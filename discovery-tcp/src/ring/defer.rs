@@ -68,9 +68,7 @@ impl Ring {
             self.fx.send(link, Message::Wait(wait));
             return;
         }
-        if let Err(newer) = self.filter.answer(defer.resource_version)
-            && !self.fx.bug(Bug::OlderAskGranted)
-        {
+        if let Err(newer) = self.filter.answer(defer.resource_version) {
             let newer = Some(newer);
             let wait = Wait {
                 round,
@@ -82,14 +80,14 @@ impl Ring {
         }
         if !self.fx.bug(Bug::GrantKept) {
             self.void_round();
+            self.hear_only_from_now(link);
         }
-        self.hear_only_from_now(link);
         let node = self.me.id();
         self.fx
             .send_to(from, Message::Granted(Granted { round, node }));
     }
 
-    fn is_asking(&self) -> bool {
+    pub(super) fn is_asking(&self) -> bool {
         let Life::Newcomer(newcomer) = &self.life else {
             return false;
         };

@@ -287,8 +287,7 @@ impl Ring {
             return;
         };
         let end = m.log.end_of(lead.term);
-        let stopped = m.log.promised() > lead.term;
-        if stopped && !self.fx.bug(Bug::StoppedProposerCounts) {
+        if m.log.promised() > lead.term {
             step_down(m);
             return;
         }

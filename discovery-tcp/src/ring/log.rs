@@ -82,6 +82,9 @@ pub(super) struct Log {
     aside: Option<(Term, Arc<Decision>)>,
     history: History,
     sequences: BTreeMap<NodeId, u64>,
+    /// The tail that a term of one's own replaced last, for the check of what it took over.
+    #[cfg(feature = "sim")]
+    replaced: Option<Tail>,
     planted: Planted,
 }
 
@@ -110,6 +113,8 @@ impl Log {
             aside: None,
             history: History::new(history_limits),
             sequences: snapshot.sequences.iter().copied().collect(),
+            #[cfg(feature = "sim")]
+            replaced: None,
             planted,
         }
     }
@@ -129,14 +134,11 @@ impl Log {
             topology: self.topology.clone(),
             position: self.decided,
             promised: self.promised,
-            sequences: if self.planted.has(Bug::SequencesNotInSnapshot) {
-                Vec::new()
-            } else {
-                self.sequences
-                    .iter()
-                    .map(|(id, last)| (*id, *last))
-                    .collect()
-            },
+            sequences: self
+                .sequences
+                .iter()
+                .map(|(id, last)| (*id, *last))
+                .collect(),
         }
     }
 
@@ -200,6 +202,10 @@ impl Log {
     /// Takes over a tail under a term of one's own, as the candidate does with the highest one
     /// (TAKE), and accepts it first (DECIDE-4).
     pub(super) fn adopt(&mut self, term: Term, tail: Vec<Arc<Decision>>) {
+        #[cfg(feature = "sim")]
+        {
+            self.replaced = Some(self.tail_after(self.decided));
+        }
         self.promised = self.promised.max(term);
         self.tail_term = Some(term);
         self.tail = tail.into();
@@ -348,7 +354,9 @@ impl Log {
         }
         self.tail.pop_front();
         // Who learns what a term decided no longer helps an older one to decide.
-        self.raise_promise(entry.term);
+        if !self.planted.has(Bug::InstallKeepsPromise) {
+            self.raise_promise(entry.term);
+        }
         self.deliver(Arc::clone(&entry.decision), entry.term)
             .map(Some)
             .ok_or(Unfit)
@@ -435,6 +443,12 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// The tail that a term of one's own replaced last.
+    #[cfg(feature = "sim")]
+    pub(super) fn replaced(&self) -> Option<&Tail> {
+        self.replaced.as_ref()
     }
 
     pub(super) fn id(&self) -> TopologyId {

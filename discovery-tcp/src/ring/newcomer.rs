@@ -16,6 +16,7 @@ use super::links::Purpose;
 use super::log::Log;
 use super::observation::Observation;
 use super::output::Notice;
+use super::planted::Bug;
 use super::round::{Round, RoundStage};
 use super::timers::Timer;
 use super::{Life, Ring};
@@ -139,7 +140,10 @@ impl Ring {
         self.fx.within(Timer::Round, LOOK);
         let now = self.fx.now;
         let rank = self.own_rank();
-        let better = rank.and_then(|rank| self.hearsay.better_than(rank, now));
+        let is_kept = self.fx.bug(Bug::GrantKept) && self.is_asking();
+        let better = rank
+            .filter(|_| !is_kept)
+            .and_then(|rank| self.hearsay.better_than(rank, now));
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };

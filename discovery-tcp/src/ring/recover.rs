@@ -48,7 +48,7 @@ pub(super) struct Survivor {
     rounds: u64,
     attempt: u32,
     term: Option<Term>,
-    promises: BTreeMap<NodeId, Tail>,
+    pub(super) promises: BTreeMap<NodeId, Tail>,
     pods: BTreeMap<NodeId, PodWatch>,
     refusing_since: Option<Moment>,
     forced: Option<(ClusterId, Moment)>,
@@ -642,7 +642,7 @@ impl Ring {
             };
         }
         let ticking = !m.lost_coordinator(now, &self.config) && m.coordinator().is_some();
-        if ticking && !self.fx.bug(Bug::QuorumHereIgnored) {
+        if ticking {
             return RecoverVerdict::QuorumHere { tick: m.tick };
         }
         let mine = m
@@ -685,12 +685,7 @@ impl Ring {
             // A forced recovery asks no listing and binds nobody but members.
             return if self.is_member() { Ok(()) } else { Err(None) };
         };
-        let planted = self.fx.bug(Bug::OlderAskGranted);
-        match self.filter.answer(version) {
-            Ok(()) => Ok(()),
-            Err(_) if planted => Ok(()),
-            Err(newer) => Err(Some(newer)),
-        }
+        self.filter.answer(version).map_err(Some)
     }
 
     /// Somebody else recovers: the own round is void.
@@ -738,9 +733,6 @@ impl Ring {
                 }
             }
             RecoverVerdict::QuorumHere { tick } => {
-                if self.fx.bug(Bug::QuorumHereIgnored) {
-                    return;
-                }
                 m.saw_tick(tick, now);
                 self.fail_recovery("a quorum goes on");
                 self.fetch_from(from);

@@ -160,6 +160,13 @@ impl Round {
         all
     }
 
+    /// Takes whom it met since the listing for met before: a planted mistake (FORM-3).
+    pub(super) fn take_whom_it_met(&mut self) {
+        for contact in self.contacts.iter_mut() {
+            contact.listed_as = contact.listed_as.or(contact.met);
+        }
+    }
+
     /// Whether a later listing names nobody that the round has not asked.
     pub(super) fn holds_all_of(&self, census: &Census, me: &NodeInfo) -> bool {
         census

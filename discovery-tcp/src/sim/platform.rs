@@ -50,6 +50,9 @@ pub struct Climate {
     pub authoritative: bool,
 }
 
+/// From here on a lag of the status is a kubelet that writes nothing.
+const KUBELET_IS_LOST: Duration = Duration::from_secs(30);
+
 impl Default for Climate {
     fn default() -> Self {
         let ms = Duration::from_millis;
@@ -250,7 +253,7 @@ impl Platform {
             ended_at: None,
         });
         self.report(now, id);
-        self.write();
+        self.write_status();
     }
 
     /// The container's run has ended; the kubelet waits before it starts another.
@@ -263,7 +266,7 @@ impl Platform {
             run.ended_at = Some(ended_at);
         }
         self.report(now, id);
-        self.write();
+        self.write_status();
     }
 
     /// Its machine is lost, with everything on it; nobody tells the API server.
@@ -338,6 +341,13 @@ impl Platform {
             self.past.push(set);
         }
         self.write();
+    }
+
+    /// A kubelet writes what a container does, unless it is too far behind for anybody to see it.
+    fn write_status(&mut self) {
+        if self.climate.status_lag < KUBELET_IS_LOST {
+            self.write();
+        }
     }
 
     /// Writes down what the status says from now on, unless its kubelet is silent.

@@ -217,3 +217,36 @@ fn a_candidate_needs_promises_of_a_majority() {
     sound(&cluster);
     assert_eq!(cluster.members_at("p-1").len(), 4);
 }
+
+// Clauses: DECIDE-4, TAKE-3, TAKE-7
+#[test]
+fn a_coordinator_that_promised_counts_no_more() {
+    // D5: what accepts p-0's message comes when p-0 has promised to another.
+    let mut cluster = members(None, 5);
+    let promised = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&promised);
+    cluster.intercept(move |passing| {
+        if passing.from.label().starts_with("p-0.")
+            && matches!(passing.message, Message::Promise(_))
+        {
+            seen.set(true);
+        }
+        match passing.message {
+            Message::Accepted(_) if passing.to.label().starts_with("p-0.") => {
+                Fate::Late(4 * SECOND)
+            }
+            _ => Fate::Pass,
+        }
+    });
+    cluster.publish("p-0", b"accepted, and counted by another");
+    let has_promised = cluster.run_until(20 * SECOND, |_| promised.get());
+    assert!(has_promised, "{:?}", cluster.standings());
+    let leads = |it: &Cluster| {
+        it.ring_of("p-0")
+            .is_some_and(|it| it.coordinates().is_some())
+    };
+    assert!(!leads(&cluster));
+    cluster.intercept_nothing();
+    cluster.run_for(10 * SECOND);
+    sound(&cluster);
+}

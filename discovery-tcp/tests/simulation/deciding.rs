@@ -216,3 +216,29 @@ pub(crate) fn takeovers_under_load(bug: Option<Bug>) -> Cluster {
 fn takeovers_lose_and_repeat_nothing() {
     sound(&takeovers_under_load(None));
 }
+
+/// What p-0 proposes reaches p-4 alone, which dies; its heartbeats reach everybody. B1.
+pub(crate) fn a_coordinator_that_is_heard_and_not_followed(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 5);
+    lose(&mut cluster, |passing, message| {
+        let is_proposal = matches!(message, Message::Propose(_));
+        is_proposal
+            && passing.from.label().starts_with("p-0.")
+            && !passing.to.label().starts_with("p-4.")
+    });
+    cluster.crash("p-4");
+    cluster.run_for(15 * SECOND);
+    cluster
+}
+
+// Clauses: TAKE-1, TAKE-9
+#[test]
+fn a_tick_seen_on_a_heartbeat_acknowledges_nothing() {
+    // B1, C11.
+    let cluster = a_coordinator_that_is_heard_and_not_followed(None);
+    sound(&cluster);
+    let leads = cluster
+        .ring_of("p-0")
+        .and_then(discovery_tcp::ring::Ring::coordinates);
+    assert_eq!(leads, None);
+}

@@ -1,10 +1,12 @@
 //! Formation: who may found, when, and what must not be taken for it (FORM, ANSWER).
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use discovery_tcp::message::{Message, PhaseKind};
 use discovery_tcp::ring::{Bug, Notice};
-use discovery_tcp::sim::{ApiFaults, Cluster, Passage, World};
+use discovery_tcp::sim::{ApiFaults, Cluster, Fate, Passage, WatchFault, World};
 
 use crate::stage::{LONG, MS, SECOND, is_between, lose, members, sound, wait, wait_for, world};
 
@@ -35,31 +37,37 @@ fn a_candidate_that_steps_back_leaves_nobody_waiting() {
 pub(crate) fn a_granter_keeps_its_own_census(bug: Option<Bug>) -> Cluster {
     let mut cluster = Cluster::new(world(bug));
     cluster.restart_containers(false, (MS, MS));
-    // A started first, so it outranks the others; it is listed last.
-    for pod in ["a", "x", "b"] {
+    // A started first, so it outranks the others; it is listed last, and held until then.
+    for pod in ["a", "b", "x"] {
         cluster.make_by_hand(pod);
         cluster.start_container(pod);
-        cluster.run_for(10 * MS);
+        cluster.run_for(2 * MS);
+        if pod == "a" {
+            cluster.pause("a");
+        }
     }
-    cluster.isolate("a");
-    cluster.list("x");
-    cluster.list("b");
-    cluster.isolate("x");
-    cluster.way("b", "x", None);
-    cluster.way("x", "b", None);
-    // X grants to B, but its grants come late.
+    let has_asked = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&has_asked);
     cluster.intercept(move |passing| {
-        let is_late =
-            is_between(passing, "x", "b") && matches!(passing.message, Message::Granted(_));
-        if is_late && passing.now.as_nanos() < 20_000_000_000 {
-            discovery_tcp::sim::Fate::Late(3 * SECOND)
-        } else {
-            discovery_tcp::sim::Fate::Pass
+        let from = passing.from.label();
+        match passing.message {
+            Message::Defer(_) if is_between(passing, "b", "x") => {
+                seen.set(true);
+                Fate::Pass
+            }
+            Message::Granted(_) if is_between(passing, "x", "b") => Fate::Late(900 * MS),
+            // Nobody hears of the cluster before B has X's answer.
+            Message::Hello(_) | Message::HelloAnswer(_) | Message::Defer(_) => Fate::Pass,
+            _ if from.starts_with("a.") && passing.now.as_nanos() < 3_000_000_000 => Fate::Lose,
+            _ => Fate::Pass,
         }
     });
-    cluster.run_for(1500 * MS);
-    cluster.open_all_ways();
+    cluster.list("x");
+    cluster.list("b");
+    cluster.run_until(2 * SECOND, |_| has_asked.get());
+    cluster.watch("b", WatchFault::Silent);
     cluster.list("a");
+    cluster.resume("a");
     cluster.run_for(20 * SECOND);
     cluster
 }
@@ -73,38 +81,82 @@ fn granting_voids_ones_own_census() {
     assert_eq!(cluster.clusters(), 1);
 }
 
-/// B founds and admits C between A's contact and A's ask; B's successor grants. F3.
-pub(crate) fn a_successor_grants(bug: Option<Bug>) -> Cluster {
-    let mut cluster = Cluster::new(world(bug));
+/// What A makes of the successor of B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// A met B before its listing, and the successor after it.
+    Both,
+    /// A met nobody before its listing.
+    After,
+    /// A met the successor in a later round than that of the listing.
+    Later,
+}
+
+/// B founds and admits C, which A's listing does not hold yet; B's successor grants to A. F3.
+fn a_successor_answers(bug: Option<Bug>, met: Met) -> Cluster {
+    let mut own = world(bug);
+    own.climate.write_interval = 3_600 * SECOND;
+    let mut cluster = Cluster::new(own);
     cluster.restart_containers(false, (MS, MS));
-    cluster.make_by_hand("a");
-    cluster.start_container("a");
-    cluster.run_for(10 * MS);
+    // B outranks A, and lists until something is written, which is held back from it.
     cluster.make_by_hand("b");
     cluster.list("b");
-    // A holds what it reads; B, alone in the slices when it reads, is made to wait for its answer.
     cluster.start_container("b");
-    cluster.hold_answers("b", true);
     cluster.run_for(2 * SECOND);
+    cluster.watch("b", WatchFault::Silent);
+    cluster.hold_answers("b", true);
+    cluster.write();
+    cluster.run_for(SECOND);
+    cluster.make_by_hand("a");
+    cluster.start_container("a");
+    // B yields for a while, as it founds nothing; then it is a candidate again, and A waits no more.
+    let mut waits = (SECOND, 2500 * MS);
+    if met == Met::After {
+        cluster.watch("a", WatchFault::Silent);
+        cluster.partition(&[&["a"], &["b"]]);
+        waits = (200 * MS, 300 * MS);
+    }
+    cluster.run_for(waits.0);
     cluster.list("a");
     cluster.hold_answers("a", true);
-    cluster.run_for(3 * SECOND);
-    // A's listing {a, b} is read; B gets its own {b} from before and founds, cut off from A.
+    cluster.run_for(waits.1);
+    // A's listing is read and held back from it; B says nothing any more, but its successor does.
+    cluster.intercept(|passing| {
+        let is_first_run = passing.from.label() == "b.1" && passing.to.label().starts_with("a.");
+        if is_first_run { Fate::Lose } else { Fate::Pass }
+    });
     cluster.partition(&[&["a"], &["b"]]);
     cluster.hold_answers("b", false);
-    cluster.run_for(12 * SECOND);
+    cluster.run_until(SECOND, |it| it.clusters() == 1);
     cluster.start("c");
     cluster.partition(&[&["a"], &["c"]]);
-    cluster.run_for(5 * SECOND);
-    // B dies; its successor, a newcomer, can be reached by A again and by nobody else.
+    cluster.run_until(2 * SECOND, |it| it.are_one_cluster(&["b", "c"]));
     cluster.crash("b");
     cluster.start_container("b");
     cluster.open_all_ways();
     cluster.partition(&[&["c"], &["a", "b"]]);
-    cluster.run_for(100 * MS);
+    cluster.run_for(match met {
+        Met::Both | Met::After => 300 * MS,
+        Met::Later => 14 * SECOND,
+    });
     cluster.hold_answers("a", false);
     cluster.run_for(5 * SECOND);
     cluster
+}
+
+/// A met both B and its successor.
+pub(crate) fn a_successor_grants(bug: Option<Bug>) -> Cluster {
+    a_successor_answers(bug, Met::Both)
+}
+
+/// A contacts nobody before it lists.
+pub(crate) fn a_successor_is_met_after_the_listing(bug: Option<Bug>) -> Cluster {
+    a_successor_answers(bug, Met::After)
+}
+
+/// A's listing comes when a later round is under way.
+pub(crate) fn a_listing_comes_a_round_late(bug: Option<Bug>) -> Cluster {
+    a_successor_answers(bug, Met::Later)
 }
 
 // Clauses: FORM-3, FORM-5
@@ -112,6 +164,20 @@ pub(crate) fn a_successor_grants(bug: Option<Bug>) -> Cluster {
 fn a_grant_counts_only_from_the_node_id_contacted_before_the_listing() {
     // F3.
     sound(&a_successor_grants(None));
+}
+
+// Clauses: FORM-3
+#[test]
+fn who_was_not_contacted_before_the_listing_is_contacted_and_listed_anew() {
+    // F3.
+    sound(&a_successor_is_met_after_the_listing(None));
+}
+
+// Clauses: FORM-3
+#[test]
+fn a_listing_of_another_round_is_dropped() {
+    // F5.
+    sound(&a_listing_comes_a_round_late(None));
 }
 
 /// M is in no slice, reaches A by its address and joins; A restarts and lists without it. F4.
@@ -308,7 +374,10 @@ pub(crate) fn a_quiet_store(bug: Option<Bug>) -> Cluster {
     own.climate.status_lag = 60 * SECOND;
     let mut cluster = Cluster::new(own);
     cluster.restart_containers(false, (MS, MS));
-    cluster.start("p-0");
+    cluster.make_by_hand("p-0");
+    cluster.list("p-0");
+    cluster.run_for(2 * SECOND);
+    cluster.start_container("p-0");
     cluster.run_until(5 * SECOND, |it| it.clusters() > 0);
     // Its successor lists at the very version that its predecessor founded by.
     cluster.crash("p-0");

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `stage` | worlds to begin with, and what to ask of them |
 //! | `crossroads` | two coordinators, word by word |
+//! | `borders` | two coordinators and a change that both decide |
 //! | `storm` | few members under constant loss, by seed |
 //! | `forming` … `leaving` | schedules, one for each counter-example, by chapter of the protocol |
 //! | `conformance` | scenarios that the predecessor's tests pin down |
@@ -12,6 +13,7 @@
 
 #![cfg(test)]
 
+mod borders;
 mod conformance;
 mod crossroads;
 mod deciding;

@@ -28,9 +28,61 @@ struct Place {
 pub(super) struct Order {
     log: BTreeMap<(ClusterId, Epoch, u64), Entry>,
     places: BTreeMap<ProcessId, Place>,
+    /// From which position on an epoch was taken back by the opening of another.
+    closed: BTreeMap<(ClusterId, Epoch), u64>,
 }
 
 impl Order {
+    /// Decisions are taken back by the opening of an epoch alone, and only if nobody who lives
+    /// knows of them, or ever will.
+    fn judge_epochs(
+        &mut self,
+        process: ProcessId,
+        from: TopologyId,
+        to: Place,
+        (chronicle, view): (&Chronicle, &View<'_>),
+    ) -> Result<(), String> {
+        if chronicle.is_forced {
+            return Ok(());
+        }
+        if from.cluster_id != to.topology.cluster_id || from.epoch == to.topology.epoch {
+            let epoch = (to.topology.cluster_id, to.topology.epoch);
+            return match self.closed.get(&epoch) {
+                Some(end) if *end <= to.position => Err(format!(
+                    "delivers position {} of epoch {}, which ended before position {end}",
+                    to.position, to.topology.epoch
+                )),
+                Some(_) | None => Ok(()),
+            };
+        }
+        let epoch = (from.cluster_id, from.epoch);
+        if self
+            .closed
+            .get(&epoch)
+            .is_some_and(|end| *end <= to.position)
+        {
+            return Ok(());
+        }
+        self.closed.insert(epoch, to.position);
+        let knows = self.places.iter().find(|(id, place)| {
+            **id != process
+                && (place.topology.cluster_id, place.topology.epoch) == epoch
+                && place.position >= to.position
+                && view.process(**id).is_alive()
+        });
+        match knows {
+            None => Ok(()),
+            Some((id, place)) => Err(format!(
+                "opens epoch {} at position {}, but {} lives and knows position {} of epoch {}",
+                to.topology.epoch,
+                to.position,
+                view.process(*id).label(),
+                place.position,
+                from.epoch
+            )),
+        }
+    }
+
     fn deliver(&mut self, process: ProcessId, to: Place, entry: &Entry) -> Result<(), String> {
         self.places.insert(process, to);
         let place = (to.topology.cluster_id, to.topology.epoch, to.position);
@@ -63,7 +115,12 @@ impl Invariant for Order {
         "P2"
     }
 
-    fn on(&mut self, fact: &Fact<'_>, _: &Chronicle, view: &View<'_>) -> Result<(), String> {
+    fn on(
+        &mut self,
+        fact: &Fact<'_>,
+        chronicle: &Chronicle,
+        view: &View<'_>,
+    ) -> Result<(), String> {
         let Fact::Notice(process, notice) = fact else {
             return Ok(());
         };
@@ -98,7 +155,8 @@ impl Invariant for Order {
                     position: place.position + 1,
                 };
                 let entry = Entry::Change(event.topology.version());
-                let done = self.deliver(*process, to, &entry);
+                let judged = self.judge_epochs(*process, event.previous, to, (chronicle, view));
+                let done = judged.and_then(|()| self.deliver(*process, to, &entry));
                 done.map_err(|what| format!("{label}: {what}"))
             }
             Notice::Message(message) => {
@@ -116,7 +174,8 @@ impl Invariant for Order {
                     position: message.position,
                 };
                 let entry = Entry::Message(message.publisher, Arc::clone(&message.payload));
-                let done = self.deliver(*process, to, &entry);
+                let judged = self.judge_epochs(*process, place.topology, to, (chronicle, view));
+                let done = judged.and_then(|()| self.deliver(*process, to, &entry));
                 done.map_err(|what| format!("{label}: {what}"))
             }
             Notice::Standing(_)
