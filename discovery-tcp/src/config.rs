@@ -95,7 +95,8 @@ pub struct RingConfig {
     pub doubt_wait_closed: Duration,
     /// How long a leave may take to be decided; default 5 s.
     pub leave_limit: Duration,
-    /// How long a topology must be unchanged before the tree is used; default 200 ms.
+    /// How long a topology must be unchanged before the tree is used; half of it before the links
+    /// that watching asks for are opened. Default 200 ms.
     pub settle: Duration,
     /// Children of a node of the dissemination tree; default 16.
     pub fan_out: usize,

@@ -79,7 +79,6 @@ impl Ring {
         self.tell_rumours_soon();
         let beat = self.fx.jitter(self.config.silence_limit / 4);
         self.fx.after(Timer::Beat, beat);
-        self.fx.after(Timer::Tend, self.config.settle / 8);
         let probe = self.fx.jitter(self.config.probe_interval);
         self.fx.after(Timer::Probe, probe);
         self.watch_seeds_as_needed();
@@ -117,7 +116,6 @@ impl Ring {
             self.forget_publications();
         }
         self.watch_members();
-        self.fx.within(Timer::Tend, self.config.settle / 8);
         self.regain_quorum();
         match led {
             Some(mut lead) if told == Told::Counted => {

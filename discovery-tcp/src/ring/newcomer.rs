@@ -24,8 +24,9 @@ use crate::config::Formation;
 use crate::message::{Best, Position, Rank, Snapshot};
 use crate::moment::Moment;
 
-/// Contacts of the first wave, and of each further one.
-const WAVES: (usize, usize) = (3, 16);
+/// Contacts of the first wave, as many as it grows to if that one is slow, and of each further wave.
+/// In a mass start the first is the same for everybody, and knows the best of all soon.
+const WAVES: (usize, usize, usize) = (1, 3, 16);
 /// Least and longest pause between the first wave and the next: what the first brought may name
 /// somebody better, and has to come round. It lasts as long as the first wave took.
 const AFTER_FIRST_WAVE: (Duration, Duration) =
@@ -45,8 +46,8 @@ pub(super) struct Newcomer {
     /// When contact began, and when the wave after the first may go.
     began_at: Option<Moment>,
     next_wave_at: Option<Moment>,
-    /// When a better candidate was dialled last.
-    hinted_at: Option<Moment>,
+    /// When a better candidate that has not come by itself is dialled.
+    hint_due: Option<Moment>,
     /// What somebody has to mend.
     pub(super) trouble: Option<String>,
     /// Who refused it for good last, and when.
@@ -64,7 +65,7 @@ impl Newcomer {
             wave: WAVES.0,
             began_at: None,
             next_wave_at: None,
-            hinted_at: None,
+            hint_due: None,
             trouble: None,
             refused: None,
             waiting_for: String::new(),
@@ -75,17 +76,24 @@ impl Newcomer {
     fn widen(&mut self, fx: &mut Effects) {
         let now = fx.now;
         let began = *self.began_at.get_or_insert(now);
+        let (least, longest) = AFTER_FIRST_WAVE;
         if self.next_wave_at.is_none() && !self.round.contacts.wave_is_over(self.wave) {
+            let late = began + longest;
+            if self.wave < WAVES.1 && now < late {
+                fx.timers.set_by(Timer::Round, late);
+            } else if self.wave < WAVES.1 {
+                self.wave = WAVES.1;
+                self.round.dial_due(self.wave, fx);
+            }
             return;
         }
-        let (least, longest) = AFTER_FIRST_WAVE;
         let pause = now.since(began).clamp(least, longest);
         let due = *self.next_wave_at.get_or_insert(now + pause);
         if now < due {
             fx.timers.set_by(Timer::Round, due);
             return;
         }
-        let wave = self.round.contacts.tried(self.wave).saturating_add(WAVES.1);
+        let wave = self.round.contacts.tried(self.wave).saturating_add(WAVES.2);
         if wave > self.wave {
             self.wave = wave;
             self.round.dial_due(wave, fx);
@@ -187,14 +195,15 @@ impl Ring {
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };
-        let rested = newcomer.hinted_at.is_none_or(|at| now.since(at) >= LOOK);
-        if !linked
-            && rested
-            && !self.fx.links.is_dialling(node, &better.addresses)
-            && let Some(to) = better.addresses.first()
-        {
-            newcomer.hinted_at = Some(now);
-            self.fx.dial(*to, Purpose::Hint);
+        if !linked && !self.fx.links.is_dialling(node, &better.addresses) {
+            // Who is best dials everybody; whom it does not know of, dials it.
+            let due = *newcomer.hint_due.get_or_insert(now + AFTER_FIRST_WAVE.1);
+            if now < due {
+                self.fx.timers.set_by(Timer::Round, due);
+            } else if let Some(to) = better.addresses.first() {
+                newcomer.hint_due = Some(now + LOOK);
+                self.fx.dial(*to, Purpose::Hint);
+            }
         }
         self.waits(format!("the better candidate {node}"));
     }

@@ -27,6 +27,10 @@ const OLDER_WAITS: Duration = Duration::from_millis(100);
 pub(super) struct Watch {
     pub(super) subjects: BTreeMap<NodeId, Subject>,
     pulses: BTreeMap<NodeId, Pulse>,
+    /// The first topology whose links were not looked after yet was installed then.
+    untended_since: Option<Moment>,
+    /// No link is opened for the topology in force before.
+    tends_at: Moment,
 }
 
 /// One member that this node watches.
@@ -74,12 +78,17 @@ impl Ring {
             .subjects(m.place)
             .filter_map(|place| m.roster.node(place))
             .collect();
+        // In a mass start the next topology is milliseconds away and asks for other links.
+        let since = *m.watch.untended_since.get_or_insert(now);
+        m.watch.tends_at = (now + self.config.settle / 2).min(since + self.config.settle);
+        let tends_at = m.watch.tends_at;
         let mut old = std::mem::take(&mut m.watch.subjects);
         for id in subjects {
             let subject = old.remove(&id).unwrap_or_else(|| Subject::new(now));
             m.watch.subjects.insert(id, subject);
         }
         self.fx.timers.set_by(Timer::Silence, now + limit);
+        self.fx.timers.set_by(Timer::Tend, tends_at);
         for id in old.keys() {
             self.fx.timers.clear(Timer::Subject(*id));
         }
@@ -574,9 +583,14 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        if now < m.watch.tends_at {
+            self.fx.timers.set_by(Timer::Tend, m.watch.tends_at);
+            return;
+        }
+        m.watch.untended_since = None;
         let mine = m.place;
         let needed = m.needed(self.config.fan_out);
-        let waits = now.since(m.installed_at) < OLDER_WAITS + self.config.settle / 8;
+        let waits = now.since(m.watch.tends_at) < OLDER_WAITS;
         let mut missing = false;
         let mut wanted = Vec::new();
         for place in &needed {
