@@ -26,6 +26,8 @@ impl TopologyClient {
     /// limit. One that meets a member which has just gone fails as unavailable: make it again if it
     /// may be made twice. [`Retry`](super::Retry) does both.
     ///
+    /// Must be called inside a tokio runtime.
+    ///
     /// A member that leaves answers until its sockets close: who calls `GetTopology` looks at the
     /// standing in the answer, or reads [`topology`](Self::topology), which knows it.
     pub fn channel(&self) -> Channel {

@@ -67,8 +67,9 @@ pub struct NoTopologyYet {
 }
 
 impl TopologyClient {
-    /// Follows it from these addresses on, each a `host:port` where a node serves `discovery.v1`;
-    /// names are looked up at each try. Members that they tell of are asked first later on.
+    /// Follows it from these addresses on, each a `host:port` where a node serves `discovery.v1`, in
+    /// plaintext; names are looked up at each try. Members that they tell of are asked first later
+    /// on.
     ///
     /// Must be called inside a tokio runtime.
     ///

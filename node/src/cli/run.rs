@@ -67,9 +67,9 @@ pub(super) async fn run(plan: NodePlan, stop: &mut Stop) -> Result<u8, Failure> 
         }
         End::AtOnce => at_once,
         End::Refused(why) => {
-            let line =
-                format!("discovery-node: the cluster refuses this node; it waits for {why}\n");
-            terminal::complain(&line);
+            terminal::complain(&format!(
+                "discovery-node: this node is refused for good: {why}\n"
+            ));
             exit::REFUSED
         }
         End::ByItself => {

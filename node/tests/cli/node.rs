@@ -155,6 +155,41 @@ async fn doctor_lays_the_views_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_refused_for_good_says_why_in_one_line_and_has_the_code_77() {
+    let node = Node::start().await;
+    let told = node.ask(&["topology", "-o", "json"]).await;
+    let told: Value = serde_json::from_str(&told.out).expect("one object");
+    let ring = told["members"][0]["addresses"][0].as_str();
+    let ring = ring.expect("it says where its ring is").to_owned();
+    let refused = run(&[
+        "run",
+        "--exit-on-refusal",
+        "--shared-settings=partitions=7",
+        "--formation=majority",
+        "--founding-name=solo",
+        "--founding-name=other",
+        "--seed",
+        &ring,
+        "--node-name=other",
+        "--advertise=127.0.0.1",
+        "--ring-listen=127.0.0.1:0",
+        "--grpc-listen=off",
+        "--http-listen=off",
+        "--admin-listen=off",
+    ])
+    .await;
+    assert_eq!(refused.code, 77, "{refused:?}");
+    let start = "discovery-node: this node is refused for good: solo refuses other shared settings";
+    let mut lines = refused
+        .err
+        .lines()
+        .filter(|line| line.starts_with("discovery-node: "));
+    let line = lines.next().expect("one line");
+    assert!(line.starts_with(start), "{line}");
+    assert_eq!(lines.next(), None);
+}
+
+#[tokio::test]
 async fn nobody_there_and_a_taken_address_have_codes_of_their_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let nobody = run(&["status", "--node", &socket(&folder)]).await;
