@@ -49,7 +49,8 @@ struct Sight {
     dial: Option<DialOutcome>,
     /// The number under which the platform was asked for its pod.
     question: Option<u64>,
-    pod: Option<PodFact>,
+    /// Boxed: a mass start keeps a contact for everybody at everybody, and few are asked after.
+    pod: Option<Box<PodFact>>,
 }
 
 impl Contact {
@@ -127,7 +128,7 @@ impl Contact {
         for sight in [&mut self.before, &mut self.after] {
             if sight.question == Some(question) {
                 sight.question = None;
-                sight.pod = Some(fact.clone());
+                sight.pod = Some(Box::new(fact.clone()));
                 return true;
             }
         }
