@@ -51,3 +51,24 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(version: u64) -> ResourceVersion {
+        ResourceVersion::new(version).unwrap()
+    }
+
+    // Clauses: ANSWER-2
+    #[test]
+    fn an_ask_older_than_one_answered_is_refused_with_the_newer() {
+        let mut filter = AnswerFilter::default();
+        let (older, newer) = (listed(7), listed(9));
+
+        assert_eq!(filter.answer(newer), Ok(()));
+        assert_eq!(filter.answer(older), Err(newer));
+        assert_eq!(filter.answered(), Some(newer));
+        assert_eq!(filter.answer(newer), Ok(()));
+    }
+}

@@ -49,3 +49,31 @@ impl Floor {
             && (fx.bug(Bug::GrantKept) || answered.is_none_or(|answered| version > answered))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use discovery_core::UnixMillis;
+
+    use super::*;
+
+    fn listed(version: u64) -> ResourceVersion {
+        ResourceVersion::new(version).unwrap()
+    }
+
+    // Clauses: FORM-9
+    #[test]
+    fn an_epoch_exceeds_every_epoch_that_was_known() {
+        let fx = Effects::new([0; 32], UnixMillis(0), 1);
+        let floor = Floor {
+            first_listing: Some(listed(3)),
+            epoch: Epoch(9),
+            version: TopologyVersion::FIRST,
+        };
+        let is_above = |version| floor.is_below(listed(version), None, &fx);
+
+        assert!(!is_above(4), "above the first listing alone");
+        assert!(!is_above(9), "equal to what was known");
+        assert!(is_above(10));
+        assert!(!floor.is_below(listed(10), Some(listed(10)), &fx));
+    }
+}

@@ -455,3 +455,7 @@ impl Log {
         self.topology.id()
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use discovery_core::{Accusation, AccusationKind, Evidence, NodeId, UnixMillis};
+use discovery_core::{Accusation, AccusationKind, Evidence, NodeId, NodeInfo, UnixMillis};
 
 use super::cut::{self, Alerts, CutVerdict};
 use super::member::{Lead, Membership};
@@ -101,6 +101,16 @@ impl Ring {
             return;
         };
         if self.fx.bug(Bug::LagSkippedBySnapshot) {
+            let snapshot = m.log.snapshot();
+            self.fx.send_to(who, Message::Snapshot(snapshot));
+            return;
+        }
+        let voters = m.roster.voters();
+        let can_accept = |(place, node): &(usize, &NodeInfo)| {
+            node.id() != who && voters.contains(*place) && self.fx.links.is_linked(node.id())
+        };
+        if 1 + m.others().filter(can_accept).count() < m.roster.majority() {
+            // Its acceptance is needed, and can never come: it starts anew by itself (SNAP-3).
             let snapshot = m.log.snapshot();
             self.fx.send_to(who, Message::Snapshot(snapshot));
             return;

@@ -62,6 +62,7 @@ async fn nonsense_is_closed_and_changes_nothing() {
     assert_eq!(agreed(&nodes, 3).await, topology);
 }
 
+// Clauses: LINK-6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_gets_in_past_a_crowd_that_says_nothing() {
     let stage = Stage::new();

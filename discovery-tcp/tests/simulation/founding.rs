@@ -6,9 +6,10 @@ use std::rc::Rc;
 use discovery_core::NodeName;
 use discovery_tcp::Formation;
 use discovery_tcp::message::{FoundMessage, Message};
+use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::{Cluster, Fate, Passage};
 
-use crate::stage::{SECOND, lose, pod, sound, wait, wait_for, world};
+use crate::stage::{SECOND, lose, pod, sound, told_since, wait, wait_for, world};
 
 /// So many names that found by majority, `p-0` the best candidate, and nothing that proves a death.
 fn names(count: usize) -> Cluster {
@@ -159,4 +160,29 @@ fn a_member_beyond_the_names_keeps_those_who_know_of_it_from_another_attempt() {
     );
     cluster.open_all_ways();
     wait_for(&mut cluster, &["p-0", "p-1", "q", "r"]);
+}
+
+// Clauses: FORM-10, MEET-3
+#[test]
+fn a_restarted_name_may_found_again_and_the_two_report_each_other() {
+    // C8: p-0 founds with p-1's acceptance; p-1 forgets it, and founds with p-2.
+    let mut cluster = names(3);
+    cluster.start("p-0");
+    cluster.start("p-1");
+    wait(&mut cluster, "a cluster", |it| it.clusters() == 1);
+    cluster.crash("p-1");
+    cluster.start("p-2");
+    cluster.partition(&[&["p-0"], &["p-1", "p-2"]]);
+    cluster.start_container("p-1");
+    wait(&mut cluster, "two clusters", |it| it.clusters() == 2);
+    let since = cluster.now();
+    cluster.open_all_ways();
+
+    wait(&mut cluster, "both report the other", |it| {
+        ["p-0", "p-1"].iter().all(|pod| {
+            let told = told_since(it, pod, since);
+            let is_met = |notice: &Notice| matches!(notice, Notice::MetOtherCluster { .. });
+            told.iter().any(is_met)
+        })
+    });
 }

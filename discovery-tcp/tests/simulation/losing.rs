@@ -633,7 +633,7 @@ pub(crate) fn a_word_of_the_dead_reaches_a_promiser(bug: Option<Bug>) -> Cluster
     cluster
 }
 
-// Clauses: ANSWER-1, ANSWER-2, ANSWER-3, ANSWER-4
+// Clauses: ANSWER-3, ANSWER-4
 #[test]
 fn words_said_before_the_answer_are_not_taken() {
     // A3, C28.

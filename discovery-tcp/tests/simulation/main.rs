@@ -7,6 +7,8 @@
 //! | `borders` | two coordinators and a change that both decide |
 //! | `storm` | few members under constant loss, by seed |
 //! | `forming` … `leaving` | schedules, one for each counter-example, by chapter of the protocol |
+//! | `linking` | links, their limits, the values that are named |
+//! | `reviews` | counter-examples of the reviews that belong to no one chapter |
 //! | `conformance` | scenarios that the predecessor's tests pin down |
 //! | `planted` | mistakes that some schedule or seed must catch |
 //! | `sweep` | seeds; thousands of them run by `cargo xtask sim` |
@@ -21,8 +23,10 @@ mod forming;
 mod founding;
 mod joining;
 mod leaving;
+mod linking;
 mod losing;
 mod planted;
+mod reviews;
 mod stage;
 mod storm;
 mod sweep;

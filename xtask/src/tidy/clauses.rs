@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::counter_examples::functions;
 use self::text::{Citation, Clause};
-use super::remark::{Remark, Weight};
+use super::remark::Remark;
 use super::tree::SourceFile;
 
 /// Where clauses are written down.
@@ -20,9 +20,6 @@ const SPEAKS_OF_CLAUSES: &str = "xtask/src/tidy/clauses";
 
 /// Records are never edited, so they may name clauses that are gone.
 const RECORDS: &str = "docs/adr/";
-
-/// How grave a clause without a test is. The switch: a fault, once the protocol's tests are there.
-const UNCITED: Weight = Weight::Warning;
 
 pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
     let pages: Vec<&SourceFile> = files
@@ -114,16 +111,14 @@ fn uncited(clauses: &BTreeMap<Clause, String>, cited: &BTreeSet<Clause>) -> Vec<
         .map(|(page, (all, missing))| {
             let (count, names) = (missing.len(), missing.join(", "));
             let what = format!("{count} of {all} clauses are cited by no test: {names}");
-            Remark {
-                weight: UNCITED,
-                ..Remark::fault(page, what)
-            }
+            Remark::fault(page, what)
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::remark::Weight;
     use super::*;
 
     const PAGE: &str = "# Deciding\n\n**DECIDE-1** *Terms.* Unique.\n\n**DECIDE-2** *Tails.* See \
@@ -155,7 +150,7 @@ mod tests {
         let [(weight, what)] = &remarks[..] else {
             panic!("{remarks:?}");
         };
-        assert_eq!(*weight, UNCITED);
+        assert_eq!(*weight, Weight::Fault);
         assert!(
             what.ends_with("1 of 2 clauses are cited by no test: DECIDE-1"),
             "{what}"

@@ -1,0 +1,134 @@
+//! Links, the limits on them, and the values that the protocol's pages name (LINK, TIME, ANSWER).
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use std::{env, fs};
+
+use discovery_core::{Epoch, ResourceVersion};
+use discovery_tcp::RingConfig;
+use discovery_tcp::message::Message;
+use discovery_tcp::sim::{Cluster, Fate};
+
+use crate::stage::{LONG, MS, SECOND, members, sound, versions_since, wait_for, world};
+
+fn links(cluster: &Cluster, pod: &str) -> usize {
+    cluster.ring_of(pod).map_or(0, |ring| ring.status().links)
+}
+
+// Clauses: LINK-4
+#[test]
+fn two_links_of_a_pair_become_one_and_losing_one_is_no_evidence() {
+    let mut cluster = members(None, 2);
+    let has_two = cluster.run_until(LONG, |it| links(it, "p-0") == 2);
+    assert!(has_two, "both have dialled: {:?}", cluster.standings());
+    let since = cluster.now();
+
+    cluster.run_until(60 * SECOND, |it| links(it, "p-0") == 1);
+
+    sound(&cluster);
+    assert_eq!((links(&cluster, "p-0"), links(&cluster, "p-1")), (1, 1));
+    assert_eq!(versions_since(&cluster, "p-0", since), 0);
+    let suspicions = cluster.ring_of("p-0").map(|ring| ring.status().suspicions);
+    assert!(suspicions.is_some_and(|it| it.is_empty()));
+}
+
+// Clauses: LINK-6
+#[test]
+fn at_the_limit_of_links_the_newest_is_refused_and_counted() {
+    let mut cluster = Cluster::new(world(None));
+    let mut config = cluster.config().clone();
+    config.links_max = 2;
+    cluster.start_with("p-0", config);
+    for pod in ["p-1", "p-2", "p-3", "p-4"] {
+        cluster.start(pod);
+    }
+    let end = cluster.now() + 10 * SECOND;
+    while cluster.now() < end {
+        cluster.run_for(10 * MS);
+        let links = links(&cluster, "p-0");
+        assert!(links <= 2, "{links} links");
+    }
+
+    let refused = cluster
+        .ring_of("p-0")
+        .map(|ring| ring.counters().links_refused);
+    assert!(refused.is_some_and(|refused| refused > 0), "{refused:?}");
+}
+
+fn told(value: Duration) -> String {
+    let millis = value.as_millis();
+    match (millis % 60_000, millis % 1000) {
+        (0, _) => format!("{} min", millis / 60_000),
+        (_, 0) => format!("{} s", millis / 1000),
+        _ => format!("{millis} ms"),
+    }
+}
+
+// Clauses: TIME-1
+#[test]
+fn the_defaults_are_those_that_the_protocol_names() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol/watching.md");
+    let page = fs::read_to_string(page).unwrap();
+    let config = RingConfig::default();
+    let pair = |(least, most)| format!("{} to {}", told(least), told(most));
+    let values = [
+        ("silence_limit", told(config.silence_limit)),
+        ("dial_timeout", told(config.dial_timeout)),
+        ("hello_timeout", told(config.hello_timeout)),
+        ("redial_pause", told(config.redial_pause)),
+        ("doubt_wait_silence", told(config.doubt_wait_silence)),
+        ("doubt_wait_closed", told(config.doubt_wait_closed)),
+        ("round_pause", pair(config.round_pause)),
+        ("rejoin_pause", pair(config.rejoin_pause)),
+        ("settle", told(config.settle)),
+        ("repair_pause", told(config.repair_pause)),
+        ("leave_limit", told(config.leave_limit)),
+        ("recovery_after", told(config.recovery_after)),
+        ("recovery_pause", pair(config.recovery_pause)),
+        ("probe_interval", told(config.probe_interval)),
+        ("audit_interval", told(config.audit_interval)),
+    ];
+    for (name, value) in values {
+        let row = format!("| `{name}` | {value}");
+        assert!(page.contains(&row), "the page has no '{row}'");
+    }
+}
+
+// Clauses: ANSWER-1, FORM-9
+#[test]
+fn an_epoch_is_the_listing_that_every_ask_carried() {
+    let mut cluster = Cluster::new(world(None));
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&asked);
+    cluster.intercept(move |passing| {
+        match passing.message {
+            Message::Defer(it) => seen.borrow_mut().push(Some(it.resource_version)),
+            Message::RecoverAsk(it) => seen.borrow_mut().push(it.resource_version),
+            _ => {}
+        }
+        Fate::Pass
+    });
+    let is_of_an_ask = |cluster: &Cluster, asked: &[Option<ResourceVersion>]| {
+        let epoch = cluster.agreed().map(discovery_core::Topology::epoch);
+        assert!(!asked.is_empty());
+        assert!(asked.iter().all(Option::is_some), "{asked:?}");
+        asked
+            .iter()
+            .flatten()
+            .any(|it| Some(Epoch::from(*it)) == epoch)
+    };
+    for pod in ["p-0", "p-1", "p-2", "p-3"] {
+        cluster.start(pod);
+    }
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2", "p-3"]);
+    assert!(is_of_an_ask(&cluster, &asked.take()));
+
+    for gone in ["p-2", "p-3"] {
+        cluster.unwant(gone);
+        cluster.force_delete(gone);
+    }
+    wait_for(&mut cluster, &["p-0", "p-1"]);
+    assert!(is_of_an_ask(&cluster, &asked.take()));
+}
