@@ -15,8 +15,6 @@ pub struct Defer {
     pub round: u64,
     /// The store's version of the listing behind the round.
     pub resource_version: ResourceVersion,
-    /// The node ids of everybody asked in this round, and of the asker (ANSWER).
-    pub asked: Vec<NodeId>,
     /// The asker's rank now.
     pub rank: Rank,
 }
@@ -136,8 +134,6 @@ pub struct RecoverAsk {
     pub round: u64,
     /// The store's version of the listing behind the round; none if forced.
     pub resource_version: Option<ResourceVersion>,
-    /// Everybody asked in this round, and the asker (ANSWER).
-    pub asked: Vec<NodeId>,
     /// The asker's topology.
     pub topology: TopologyId,
     /// Up to where the asker knows what is decided.

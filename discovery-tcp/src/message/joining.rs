@@ -110,14 +110,3 @@ pub struct Leave {
     /// Who.
     pub node: NodeId,
 }
-
-/// The leaving coordinator names its successor, whom members then promise at once (LEAVE).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HandOver {
-    /// The topology it coordinates.
-    pub topology: TopologyId,
-    /// Its own term; the successor uses a higher one.
-    pub term: Term,
-    /// Who shall take over.
-    pub successor: NodeId,
-}

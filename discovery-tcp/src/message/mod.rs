@@ -31,7 +31,7 @@ pub use greeting::{
     WireRange,
 };
 pub use joining::{
-    DialBack, DialBackResult, HandOver, Join, JoinAnswer, JoinVerdict, Leave, Snapshot, SnapshotAck,
+    DialBack, DialBackResult, Join, JoinAnswer, JoinVerdict, Leave, Snapshot, SnapshotAck,
 };
 pub use watching::{Alert, Echo, Heartbeat, Tick, Watermark};
 
@@ -91,8 +91,6 @@ pub enum Message {
     PromiseRefused(PromiseRefused),
     /// A member wants to leave.
     Leave(Leave),
-    /// The leaving coordinator names who shall take over.
-    HandOver(HandOver),
     /// Messages to be decided.
     Publish(Publish),
     /// They cannot be taken now.
@@ -137,7 +135,6 @@ impl Message {
             Self::Promise(_) => "promise",
             Self::PromiseRefused(_) => "promise_refused",
             Self::Leave(_) => "leave",
-            Self::HandOver(_) => "hand_over",
             Self::Publish(_) => "publish",
             Self::PublishRefused(_) => "publish_refused",
             Self::Heartbeat(_) => "heartbeat",

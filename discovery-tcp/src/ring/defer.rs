@@ -22,12 +22,9 @@ impl Ring {
         };
         let asked = newcomer.round.to_ask();
         let round = newcomer.round.number;
-        let mut all = asked.clone();
-        all.push(self.me.id());
         let defer = Defer {
             round,
             resource_version,
-            asked: all,
             rank,
         };
         let defer = Arc::new(Message::Defer(defer));

@@ -385,7 +385,6 @@ impl Ring {
             Message::PromiseRefused(refused) => self.on_promise_refused(refused),
             Message::Leave(leave) if leave.node == from => self.on_leave(from),
             Message::Leave(_) => self.nonsense(link),
-            Message::HandOver(_) => {}
             Message::Publish(publish) => self.on_publish(link, from, &publish),
             Message::PublishRefused(refused) => self.on_publish_refused(refused),
             Message::Heartbeat(heartbeat) => self.on_heartbeat(from, heartbeat),

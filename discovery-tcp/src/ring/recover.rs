@@ -424,12 +424,9 @@ impl Ring {
         let mut to: BTreeSet<NodeId> = round.to_ask().into_iter().collect();
         let linked = |id: &NodeId| self.fx.links.is_linked(*id);
         to.extend(m.others().map(|(_, node)| node.id()).filter(linked));
-        let mut asked: Vec<NodeId> = to.iter().copied().collect();
-        asked.push(me);
         let ask = RecoverAsk {
             round: round.number,
             resource_version: round.version,
-            asked,
             topology: m.log.id(),
             decided: m.log.decided(),
             order: mine,
@@ -812,7 +809,6 @@ impl Ring {
         let ask = RecoverAsk {
             round: m.survivor.rounds,
             resource_version: None,
-            asked: to.clone(),
             topology: m.log.id(),
             decided: m.log.decided(),
             order,

@@ -1,13 +1,10 @@
 //! How many of everything one message may hold. What counts members or addresses is limited by the
 //! vocabulary's own limits (`MEMBERS_MAX`, `ADDRESSES_MAX`, `ATTRIBUTES_MAX`).
 
-use discovery_core::{MEMBERS_MAX, SEEDS_MAX};
+use discovery_core::MEMBERS_MAX;
 
 /// Most log entries, or published messages, in one message.
 pub const ENTRIES_MAX: usize = 4096;
-
-/// Most node ids of those asked in one round: every seed, and the asker.
-pub const ASKED_MAX: usize = SEEDS_MAX + 1;
 
 /// Most accusations in one alert or behind one removal, and most alerts that a candidate passes on.
 pub const ACCUSATIONS_MAX: usize = MEMBERS_MAX;

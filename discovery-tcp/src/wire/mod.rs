@@ -34,8 +34,8 @@ pub use codec::{decode, encode};
 pub use error::{DecodeError, FrameError, FrameTooLarge};
 pub use frame::{FRAME_BYTES_MAX, FrameDecoder, HELLO_BYTES_MAX, LENGTH_BYTES, encode_frame};
 pub use limits::{
-    ACCUSATIONS_MAX, ASKED_MAX, BITMAP_BYTES_MAX, CLUSTER_NAME_BYTES_MAX, ENTRIES_MAX, GROUPS_MAX,
-    SKIP_MAX, TEXT_BYTES_MAX,
+    ACCUSATIONS_MAX, BITMAP_BYTES_MAX, CLUSTER_NAME_BYTES_MAX, ENTRIES_MAX, GROUPS_MAX, SKIP_MAX,
+    TEXT_BYTES_MAX,
 };
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use prost::Message as _;
 use super::codec::{decode, encode};
 use super::error::{DecodeError, FrameError};
 use super::frame::{FRAME_BYTES_MAX, FrameDecoder, HELLO_BYTES_MAX, LENGTH_BYTES};
-use super::limits::{ACCUSATIONS_MAX, ASKED_MAX, BITMAP_BYTES_MAX, ENTRIES_MAX, SKIP_MAX};
+use super::limits::{ACCUSATIONS_MAX, BITMAP_BYTES_MAX, ENTRIES_MAX, SKIP_MAX};
 use crate::message::{Alert, Echo, Message};
 
 fn sent(kind: Kind) -> Result<Message, DecodeError> {
@@ -268,12 +268,6 @@ fn lists_beyond_their_limits_are_refused_by_name() {
         ..propose()
     }));
     assert_eq!(too_many(&refused), Some(("propose.skip", SKIP_MAX)));
-    let refused = sent(Kind::Defer(v1::Defer {
-        resource_version: 1,
-        asked: vec![id(); ASKED_MAX + 1],
-        ..v1::Defer::default()
-    }));
-    assert_eq!(too_many(&refused), Some(("defer.asked", ASKED_MAX)));
     let refused = sent(Kind::DialBack(v1::DialBack {
         node: id(),
         addresses: vec![vec![1; 6]; 9],

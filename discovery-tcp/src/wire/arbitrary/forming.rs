@@ -1,7 +1,5 @@
 //! Census rounds, founding by majority, and recovery rounds.
 
-use discovery_core::NodeId;
-use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
@@ -16,19 +14,12 @@ use crate::message::{
     RecoverAsk, RecoverVerdict, Wait,
 };
 
-fn asked() -> impl Strategy<Value = Vec<NodeId>> {
-    vec(node_id(), 0..20)
-}
-
 pub(super) fn defer() -> impl Strategy<Value = Defer> {
-    (number(), resource_version(), asked(), rank()).prop_map(
-        |(round, resource_version, asked, rank)| Defer {
-            round,
-            resource_version,
-            asked,
-            rank,
-        },
-    )
+    (number(), resource_version(), rank()).prop_map(|(round, resource_version, rank)| Defer {
+        round,
+        resource_version,
+        rank,
+    })
 }
 
 pub(super) fn granted() -> impl Strategy<Value = Granted> {
@@ -81,7 +72,7 @@ fn found_message() -> impl Strategy<Value = FoundMessage> {
 
 pub(super) fn recover_ask() -> impl Strategy<Value = RecoverAsk> {
     (
-        (number(), option::of(resource_version()), asked()),
+        (number(), option::of(resource_version())),
         topology_id(),
         position(),
         order(),
@@ -89,17 +80,14 @@ pub(super) fn recover_ask() -> impl Strategy<Value = RecoverAsk> {
         option::of(cluster_id()),
     )
         .prop_map(
-            |((round, resource_version, asked), topology, decided, order, term, forced)| {
-                RecoverAsk {
-                    round,
-                    resource_version,
-                    asked,
-                    topology,
-                    decided,
-                    order,
-                    term,
-                    forced,
-                }
+            |((round, resource_version), topology, decided, order, term, forced)| RecoverAsk {
+                round,
+                resource_version,
+                topology,
+                decided,
+                order,
+                term,
+                forced,
             },
         )
 }

@@ -10,7 +10,7 @@ use super::values::{
     addresses, node, node_id, number, position, term, text, topology, topology_id,
 };
 use crate::message::{
-    DialBack, DialBackResult, HandOver, Join, JoinAnswer, JoinVerdict, Leave, Snapshot, SnapshotAck,
+    DialBack, DialBackResult, Join, JoinAnswer, JoinVerdict, Leave, Snapshot, SnapshotAck,
 };
 
 pub(super) fn join() -> impl Strategy<Value = Join> {
@@ -62,12 +62,4 @@ pub(super) fn snapshot_ack() -> impl Strategy<Value = SnapshotAck> {
 
 pub(super) fn leave() -> impl Strategy<Value = Leave> {
     node_id().prop_map(|node| Leave { node })
-}
-
-pub(super) fn hand_over() -> impl Strategy<Value = HandOver> {
-    (topology_id(), term(), node_id()).prop_map(|(topology, term, successor)| HandOver {
-        topology,
-        term,
-        successor,
-    })
 }

@@ -47,7 +47,6 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<Message>> {
             .prop_map(Message::SnapshotAck)
             .boxed(),
         joining::leave().prop_map(Message::Leave).boxed(),
-        joining::hand_over().prop_map(Message::HandOver).boxed(),
         deciding::propose().prop_map(Message::Propose).boxed(),
         deciding::accepted().prop_map(Message::Accepted).boxed(),
         deciding::superseded().prop_map(Message::Superseded).boxed(),
@@ -71,7 +70,7 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<Message>> {
 }
 
 /// The names of all kinds, in the order of the alphabet.
-pub(super) const KINDS: [&str; 33] = [
+pub(super) const KINDS: [&str; 32] = [
     "accepted",
     "alert",
     "decided",
@@ -83,7 +82,6 @@ pub(super) const KINDS: [&str; 33] = [
     "found",
     "goodbye",
     "granted",
-    "hand_over",
     "heartbeat",
     "hello",
     "hello_answer",

@@ -5,15 +5,14 @@ use discovery_proto::ring::v1::{self, found, recover_answer};
 
 use super::Wire;
 use super::values::{
-    checked, cluster_form, cluster_id, id_form, id_forms, node_id, node_ids, optional, order,
-    required, resource_version,
+    checked, cluster_form, cluster_id, id_form, node_id, optional, order, required,
+    resource_version,
 };
 use crate::message::{
     Defer, Found, FoundMessage, FoundTerm, FoundValue, Granted, IsMember, Position, RecoverAnswer,
     RecoverAsk, RecoverVerdict, Wait,
 };
 use crate::wire::error::DecodeError;
-use crate::wire::limits::ASKED_MAX;
 
 impl Wire for Defer {
     type Form = v1::Defer;
@@ -22,7 +21,6 @@ impl Wire for Defer {
         v1::Defer {
             round: self.round,
             resource_version: self.resource_version.get(),
-            asked: id_forms(&self.asked),
             rank: Some(self.rank.form()),
         }
     }
@@ -31,7 +29,6 @@ impl Wire for Defer {
         Ok(Self {
             round: form.round,
             resource_version: resource_version("defer.resource_version", form.resource_version)?,
-            asked: node_ids("defer.asked", ASKED_MAX, &form.asked)?,
             rank: required("defer.rank", form.rank)?,
         })
     }
@@ -236,7 +233,6 @@ impl Wire for RecoverAsk {
         v1::RecoverAsk {
             round: self.round,
             resource_version: self.resource_version.map(ResourceVersion::get),
-            asked: id_forms(&self.asked),
             topology: Some(self.topology.form()),
             decided: self.decided.0,
             order: self.order.get(),
@@ -255,7 +251,6 @@ impl Wire for RecoverAsk {
         Ok(Self {
             round: form.round,
             resource_version: listing.transpose()?,
-            asked: node_ids("recover_ask.asked", ASKED_MAX, &form.asked)?,
             topology: required("recover_ask.topology", form.topology)?,
             decided: Position(form.decided),
             order: order("recover_ask.order", form.order)?,

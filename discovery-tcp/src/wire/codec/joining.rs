@@ -10,8 +10,7 @@ use super::values::{
     address_forms, addresses, forms, id_form, list, node_id, required, text, text_form,
 };
 use crate::message::{
-    DialBack, DialBackResult, HandOver, Join, JoinAnswer, JoinVerdict, Leave, Position, Snapshot,
-    SnapshotAck,
+    DialBack, DialBackResult, Join, JoinAnswer, JoinVerdict, Leave, Position, Snapshot, SnapshotAck,
 };
 use crate::wire::error::DecodeError;
 
@@ -197,26 +196,6 @@ impl Wire for Leave {
     fn read(form: v1::Leave) -> Result<Self, DecodeError> {
         Ok(Self {
             node: node_id("leave.node", &form.node)?,
-        })
-    }
-}
-
-impl Wire for HandOver {
-    type Form = v1::HandOver;
-
-    fn form(&self) -> v1::HandOver {
-        v1::HandOver {
-            topology: Some(self.topology.form()),
-            term: Some(self.term.form()),
-            successor: id_form(self.successor),
-        }
-    }
-
-    fn read(form: v1::HandOver) -> Result<Self, DecodeError> {
-        Ok(Self {
-            topology: required("hand_over.topology", form.topology)?,
-            term: required("hand_over.term", form.term)?,
-            successor: node_id("hand_over.successor", &form.successor)?,
         })
     }
 }
