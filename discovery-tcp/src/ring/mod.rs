@@ -15,7 +15,9 @@
 //! | `gather`, `catch_up` | acceptances go up; whoever is behind fetches |
 //! | `lead`, `publish` | the coordinator: proposing and counting; messages |
 //! | `change`, `removal`, `probers` | what goes into a change: who is removed, who looks |
-//! | `takeover`, `recover`, `filter`, `floor` | a higher term (TAKE), a new epoch (RECOVER, ANSWER) |
+//! | `takeover` | a higher term (TAKE) |
+//! | `recover`, `missing`, `forced`, `epoch` | a survivor asks; who is dead; a new epoch (RECOVER) |
+//! | `recover_ask`, `filter`, `floor` | how survivors are answered, and what binds (ANSWER) |
 //! | `watch`, `cut`, `roster`, `order_set` | who watches whom, accusations, cuts, the tree (CUT) |
 //! | `member`, `standing` | what a member is; losing the quorum, leaving, removal (STAND, LEAVE) |
 //! | `status`, `check`, `observation`, `planted` | for people, for the simulator, for its checkers |
@@ -33,8 +35,10 @@ mod decide;
 mod defer;
 mod dial_back;
 mod effects;
+mod epoch;
 mod filter;
 mod floor;
+mod forced;
 mod found;
 mod founding;
 mod gather;
@@ -50,6 +54,7 @@ mod lead;
 mod links;
 mod log;
 mod member;
+mod missing;
 mod newcomer;
 mod observation;
 mod order_set;
@@ -58,6 +63,7 @@ mod planted;
 mod probers;
 mod publish;
 mod recover;
+mod recover_ask;
 mod removal;
 mod reopen;
 mod roster;
