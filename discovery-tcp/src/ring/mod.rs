@@ -18,10 +18,12 @@
 //! | `takeover` | a higher term (TAKE) |
 //! | `recover`, `missing`, `forced`, `epoch` | a survivor asks; who is dead; a new epoch (RECOVER) |
 //! | `recover_ask`, `filter`, `floor` | how survivors are answered, and what binds (ANSWER) |
-//! | `watch`, `cut`, `roster`, `order_set` | who watches whom, accusations, cuts, the tree (CUT) |
+//! | `watch`, `heartbeat`, `accuse`, `tend` | watching and accusing (CUT, TIME); the links of it |
+//! | `cut`, `roster`, `order_set` | who is cut; who watches whom, and the tree |
 //! | `member`, `standing` | what a member is; losing the quorum, leaving, removal (STAND, LEAVE) |
 //! | `status`, `check`, `observation`, `planted` | for people, for the simulator, for its checkers |
 
+mod accuse;
 mod admission;
 mod catch_up;
 mod census;
@@ -44,6 +46,7 @@ mod founding;
 mod gather;
 mod greeting;
 mod hearsay;
+mod heartbeat;
 mod history;
 mod input;
 mod install;
@@ -71,6 +74,7 @@ mod round;
 mod standing;
 mod status;
 mod takeover;
+mod tend;
 mod timers;
 mod watch;
 

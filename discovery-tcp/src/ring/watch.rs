@@ -1,36 +1,34 @@
-//! Watching (CUT, TIME): heartbeats go out, silence and lost links are judged, accusations told.
+//! Watching (CUT, TIME): whom this member watches; silence and lost links are judged. Heartbeats are
+//! in `heartbeat.rs`, what is said against a subject in `accuse.rs`, links in `tend.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use discovery_core::{AccusationKind, NodeId, NodeInfo, UnixMillis};
 
+use super::heartbeat::Pulse;
 use super::input::DialFailure;
-use super::member::{Membership, Said};
+use super::links::Purpose;
 use super::planted::Bug;
+use super::takeover::backoff;
 use super::timers::Timer;
 use super::{Life, Ring};
-use crate::message::{Alert, CloseReason, Echo, Heartbeat, Message};
+use crate::message::{CloseReason, Echo, Message};
 use crate::moment::Moment;
 
 /// First and longest pause between redials of an accused subject.
-const REDIAL: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
-/// Links that nothing needed for so long are closed.
-const IDLE: Duration = Duration::from_secs(10);
-/// How many of the eldest are told of accusations (CUT).
-const TOLD: usize = 3;
-/// How long the older of a pair leaves it to the newer to dial.
-const OLDER_WAITS: Duration = Duration::from_millis(100);
+pub(super) const REDIAL: (Duration, Duration) =
+    (Duration::from_millis(200), Duration::from_secs(1));
 
 /// Everything a member knows of those it watches and those that watch it.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     pub(super) subjects: BTreeMap<NodeId, Subject>,
-    pulses: BTreeMap<NodeId, Pulse>,
+    pub(super) pulses: BTreeMap<NodeId, Pulse>,
     /// The first topology whose links were not looked after yet was installed then.
-    untended_since: Option<Moment>,
+    pub(super) untended_since: Option<Moment>,
     /// No link is opened for the topology in force before.
-    tends_at: Moment,
+    pub(super) tends_at: Moment,
 }
 
 /// One member that this node watches.
@@ -38,13 +36,13 @@ pub(super) struct Watch {
 pub(super) struct Subject {
     pub(super) heard_at: Moment,
     /// Not judged for silence again before.
-    judged_at: Moment,
-    echo: u64,
-    echo_at: Moment,
-    beats: u64,
+    pub(super) judged_at: Moment,
+    pub(super) echo: u64,
+    pub(super) echo_at: Moment,
+    pub(super) beats: u64,
     /// Dialled anew for being silent; not again before it is heard.
-    dialled_anew: bool,
-    tries: u32,
+    pub(super) dialled_anew: bool,
+    pub(super) tries: u32,
     pub(super) state: SubjectState,
 }
 
@@ -57,12 +55,6 @@ pub(super) enum SubjectState {
     Redialling,
     /// Accused of this, since then.
     Accused(AccusationKind, UnixMillis),
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Pulse {
-    sent: u64,
-    heard: u64,
 }
 
 impl Ring {
@@ -151,97 +143,8 @@ impl Ring {
                 .member(id)
                 .map(|member| member.info.addresses()[0]);
             if let Some(to) = to {
-                self.fx.dial(to, super::links::Purpose::Member(id));
+                self.fx.dial(to, Purpose::Member(id));
             }
-        }
-    }
-
-    fn send_heartbeats(&mut self) {
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let observers: Vec<NodeId> = m
-            .roster
-            .observers(m.place)
-            .filter_map(|place| m.roster.node(place))
-            .collect();
-        for id in observers {
-            if !self.fx.links.is_linked(id) {
-                continue;
-            }
-            let pulse = m.watch.pulses.entry(id).or_default();
-            pulse.sent += 1;
-            let heartbeat = Heartbeat {
-                sequence: pulse.sent,
-                echo: pulse.heard,
-                topology: m.log.id(),
-                watermark: m.watermark,
-                tick: m.tick,
-            };
-            self.fx.send_to(id, Message::Heartbeat(heartbeat));
-        }
-    }
-
-    pub(super) fn on_heartbeat(&mut self, from: NodeId, heartbeat: Heartbeat) {
-        let now = self.fx.now;
-        if self.learner_is_behind(from, heartbeat.topology) {
-            return;
-        }
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        m.watch.pulses.entry(from).or_default().heard = heartbeat.sequence;
-        let mutual = m.roster.index_of(from).is_some_and(|place| {
-            m.roster
-                .observers(m.place)
-                .any(|observer| observer == place)
-        });
-        if let Some(subject) = m.watch.subjects.get_mut(&from) {
-            subject.beats += 1;
-            if subject.echo != heartbeat.echo {
-                subject.echo = heartbeat.echo;
-                subject.echo_at = now;
-            }
-            if !mutual && subject.beats % 2 == 1 {
-                let echo = Echo {
-                    sequence: heartbeat.sequence,
-                };
-                self.fx.send_to(from, Message::Echo(echo));
-            }
-        }
-        self.heard_of(from, heartbeat);
-    }
-
-    /// The watermark and the tick of a heartbeat (DECIDE-6, TAKE).
-    fn heard_of(&mut self, from: NodeId, heartbeat: Heartbeat) {
-        let now = self.fx.now;
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        if heartbeat.topology != m.id() {
-            self.meet_topology(from, heartbeat.topology);
-            return;
-        }
-        m.saw_tick(heartbeat.tick, now);
-        let mark = heartbeat.watermark;
-        let lead = m.lead.as_ref().map(|lead| lead.term);
-        if mark.position > m.log.decided() && lead != Some(mark.term) {
-            self.deliver_to(mark.term, mark.position);
-            let Life::Member(m) = &mut self.life else {
-                return;
-            };
-            if m.log.decided() < mark.position {
-                self.fetch_from(from);
-            }
-        }
-    }
-
-    pub(super) fn on_echo(&mut self, from: NodeId, echo: Echo) {
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        if m.roster.index_of(from).is_some() {
-            m.watch.pulses.entry(from).or_default().heard = echo.sequence;
         }
     }
 
@@ -353,7 +256,7 @@ impl Ring {
             }
             SubjectState::Well => {}
             SubjectState::Accused(..) => {
-                let pause = super::takeover::backoff(REDIAL, subject.tries);
+                let pause = backoff(REDIAL, subject.tries);
                 let pause = self.fx.jitter(pause);
                 self.fx.within(Timer::Subject(node), pause);
             }
@@ -447,7 +350,7 @@ impl Ring {
         if let SubjectState::Accused(..) = subject.state {
             let silent = now.since(subject.heard_at) >= limit;
             subject.tries = subject.tries.saturating_add(1);
-            let pause = super::takeover::backoff(REDIAL, subject.tries);
+            let pause = backoff(REDIAL, subject.tries);
             let often = subject.tries % 4 == 1;
             let pause = self.fx.jitter(pause);
             self.fx.after(Timer::Subject(node), pause);
@@ -462,185 +365,6 @@ impl Ring {
     fn drop_links_to(&mut self, node: NodeId) {
         while let Some(link) = self.fx.links.to(node) {
             self.fx.close(link, CloseReason::Replaced);
-        }
-    }
-
-    fn accuse(&mut self, node: NodeId, kind: AccusationKind) {
-        let wall = self.fx.wall();
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let Some(subject) = m.watch.subjects.get_mut(&node) else {
-            return;
-        };
-        if let SubjectState::Accused(before, _) = subject.state
-            && before <= kind
-        {
-            return;
-        }
-        subject.state = SubjectState::Accused(kind, wall);
-        subject.tries = 0;
-        self.fx.counters.accusations += 1;
-        let pause = self.fx.jitter(REDIAL.0);
-        self.fx.after(Timer::Subject(node), pause);
-        self.say(false);
-        if kind == AccusationKind::Replaced {
-            self.recover_at_once_if_replaced();
-        }
-    }
-
-    /// Tells the three eldest that are not accused here whom this node accuses (CUT). `again` tells
-    /// that nothing changed since.
-    pub(super) fn say(&mut self, again: bool) {
-        let now = self.fx.now;
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let accusations = m.own_accusations();
-        let me = self.me.id();
-        let silent_before = m
-            .alerts
-            .get(&me)
-            .is_none_or(|said| said.accusations.is_empty());
-        if accusations.is_empty() && (again || silent_before) {
-            return;
-        }
-        let said = Said {
-            accusations: accusations.clone(),
-            heard_at: now,
-        };
-        m.alerts.insert(me, said);
-        let targets: Vec<NodeInfo> = m.alert_targets(me);
-        let alert = Alert {
-            topology: m.log.id(),
-            accusations,
-        };
-        for node in targets {
-            if node.id() == me {
-                continue;
-            }
-            if !self.fx.send_to(node.id(), Message::Alert(alert.clone())) {
-                self.fx.ensure_link(&node, 0);
-            }
-        }
-        if !again {
-            self.weigh_alerts();
-        }
-    }
-
-    /// Repeats the accusations to one of the eldest, once a link to it is open.
-    pub(super) fn say_to(&mut self, node: NodeId) {
-        let me = self.me.id();
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let accusations = m.own_accusations();
-        if accusations.is_empty() || !m.alert_targets(me).iter().any(|to| to.id() == node) {
-            return;
-        }
-        let alert = Alert {
-            topology: m.log.id(),
-            accusations,
-        };
-        self.fx.send_to(node, Message::Alert(alert));
-    }
-
-    pub(super) fn on_alert(&mut self, from: NodeId, alert: Alert) {
-        let now = self.fx.now;
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let counts = m.topology().member(from).is_some();
-        if alert.topology != m.id() {
-            self.meet_topology(from, alert.topology);
-        }
-        if !counts {
-            return;
-        }
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let said = Said {
-            accusations: alert.accusations,
-            heard_at: now,
-        };
-        m.alerts.insert(from, said);
-        self.weigh_alerts();
-    }
-
-    fn weigh_alerts(&mut self) {
-        let leads = matches!(&self.life, Life::Member(m) if m.lead.is_some());
-        if leads {
-            self.coordinate();
-        } else {
-            self.consider_takeover();
-        }
-    }
-
-    /// Opens the links that the topology asks for, closes those that nobody needs.
-    pub(super) fn tend(&mut self) {
-        let now = self.fx.now;
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        if now < m.watch.tends_at {
-            self.fx.timers.set_by(Timer::Tend, m.watch.tends_at);
-            return;
-        }
-        m.watch.untended_since = None;
-        let mine = m.place;
-        let needed = m.needed(self.config.fan_out);
-        let waits = now.since(m.watch.tends_at) < OLDER_WAITS;
-        let mut missing = false;
-        let mut wanted = Vec::new();
-        for place in &needed {
-            let Some(node) = m.roster.info(*place) else {
-                continue;
-            };
-            if self.fx.links.is_linked(node.id()) {
-                continue;
-            }
-            missing = true;
-            let subject = m.watch.subjects.get(&node.id());
-            let handled = subject.is_some_and(|subject| subject.state != SubjectState::Well);
-            if !handled && (mine > *place || !waits) {
-                wanted.push(node.clone());
-            }
-        }
-        let ids: Vec<NodeId> = needed
-            .iter()
-            .filter_map(|place| m.roster.node(*place))
-            .collect();
-        for node in wanted {
-            self.fx.ensure_link(&node, 0);
-        }
-        self.close_idle(&ids);
-        if missing {
-            self.fx.within(Timer::Tend, OLDER_WAITS);
-        }
-    }
-
-    fn close_idle(&mut self, needed: &[NodeId]) {
-        let now = self.fx.now;
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        let busy = |id: NodeId| {
-            needed.contains(&id)
-                || m.lead.as_ref().is_some_and(|lead| lead.admission.knows(id))
-                || m.survivor.is_asking()
-        };
-        let idle: Vec<_> = self
-            .fx
-            .links
-            .iter()
-            .filter(|(_, link)| now.since(link.used_at) >= IDLE)
-            .filter_map(|(id, link)| Some((id, link.other_end()?.node.id())))
-            .filter(|(id, node)| !busy(*node) || self.fx.links.to(*node) != Some(*id))
-            .map(|(id, _)| id)
-            .collect();
-        for link in idle {
-            self.fx.close(link, CloseReason::Idle);
         }
     }
 
@@ -675,58 +399,5 @@ impl Subject {
             tries: 0,
             state: SubjectState::Well,
         }
-    }
-}
-
-impl Membership {
-    pub(super) fn own_accusations(&self) -> Vec<(NodeId, AccusationKind, UnixMillis)> {
-        let accused = |(id, subject): (&NodeId, &Subject)| match subject.state {
-            SubjectState::Accused(kind, since) => Some((*id, kind, since)),
-            SubjectState::Well | SubjectState::Redialling => None,
-        };
-        self.watch.subjects.iter().filter_map(accused).collect()
-    }
-
-    /// The three eldest that this node does not accuse; itself may be one of them.
-    fn alert_targets(&self, me: NodeId) -> Vec<NodeInfo> {
-        let accused = |id: NodeId| {
-            let subject = self.watch.subjects.get(&id);
-            subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)))
-        };
-        let mut targets: Vec<NodeInfo> = self
-            .topology()
-            .members()
-            .iter()
-            .filter(|member| member.id() == me || !accused(member.id()))
-            .take(TOLD)
-            .map(|member| member.info.clone())
-            .collect();
-        // The coordinator need not be among the eldest.
-        if let Some(coordinator) = self.coordinator()
-            && !accused(coordinator.id())
-            && !targets.iter().any(|node| node.id() == coordinator.id())
-        {
-            targets.push(coordinator.clone());
-        }
-        targets
-    }
-
-    /// The places that this node needs links to: those it watches, those that watch it, and its
-    /// neighbours in the tree.
-    fn needed(&self, fan_out: usize) -> Vec<usize> {
-        let mut needed: Vec<usize> = self.roster.observers(self.place).collect();
-        needed.extend(self.roster.subjects(self.place));
-        let root = self
-            .coordinator()
-            .and_then(|node| self.roster.index_of(node.id()));
-        if let Some(root) = root {
-            let nobody = self.roster.nobody();
-            needed.extend(self.roster.parent(root, self.place, &nobody, fan_out));
-            needed.extend(self.roster.children(root, self.place, &nobody, fan_out));
-        }
-        needed.sort_unstable();
-        needed.dedup();
-        needed.retain(|place| *place != self.place);
-        needed
     }
 }

@@ -1,0 +1,161 @@
+//! Accusations (CUT): what this member holds against subjects, told to the eldest, and what others
+//! tell it. Which of them make a cut is judged in `cut.rs`.
+
+use discovery_core::{AccusationKind, NodeId, NodeInfo, UnixMillis};
+
+use super::member::{Membership, Said};
+use super::timers::Timer;
+use super::watch::{REDIAL, Subject, SubjectState};
+use super::{Life, Ring};
+use crate::message::{Alert, Message};
+
+/// How many of the eldest are told of accusations (CUT).
+const TOLD: usize = 3;
+
+impl Ring {
+    pub(super) fn accuse(&mut self, node: NodeId, kind: AccusationKind) {
+        let wall = self.fx.wall();
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get_mut(&node) else {
+            return;
+        };
+        if let SubjectState::Accused(before, _) = subject.state
+            && before <= kind
+        {
+            return;
+        }
+        subject.state = SubjectState::Accused(kind, wall);
+        subject.tries = 0;
+        self.fx.counters.accusations += 1;
+        let pause = self.fx.jitter(REDIAL.0);
+        self.fx.after(Timer::Subject(node), pause);
+        self.say(false);
+        if kind == AccusationKind::Replaced {
+            self.recover_at_once_if_replaced();
+        }
+    }
+
+    /// Tells the three eldest that are not accused here whom this node accuses (CUT). `again` tells
+    /// that nothing changed since.
+    pub(super) fn say(&mut self, again: bool) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let accusations = m.own_accusations();
+        let me = self.me.id();
+        let silent_before = m
+            .alerts
+            .get(&me)
+            .is_none_or(|said| said.accusations.is_empty());
+        if accusations.is_empty() && (again || silent_before) {
+            return;
+        }
+        let said = Said {
+            accusations: accusations.clone(),
+            heard_at: now,
+        };
+        m.alerts.insert(me, said);
+        let targets: Vec<NodeInfo> = m.alert_targets(me);
+        let alert = Alert {
+            topology: m.log.id(),
+            accusations,
+        };
+        for node in targets {
+            if node.id() == me {
+                continue;
+            }
+            if !self.fx.send_to(node.id(), Message::Alert(alert.clone())) {
+                self.fx.ensure_link(&node, 0);
+            }
+        }
+        if !again {
+            self.weigh_alerts();
+        }
+    }
+
+    /// Repeats the accusations to one of the eldest, once a link to it is open.
+    pub(super) fn say_to(&mut self, node: NodeId) {
+        let me = self.me.id();
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let accusations = m.own_accusations();
+        if accusations.is_empty() || !m.alert_targets(me).iter().any(|to| to.id() == node) {
+            return;
+        }
+        let alert = Alert {
+            topology: m.log.id(),
+            accusations,
+        };
+        self.fx.send_to(node, Message::Alert(alert));
+    }
+
+    pub(super) fn on_alert(&mut self, from: NodeId, alert: Alert) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let counts = m.topology().member(from).is_some();
+        if alert.topology != m.id() {
+            self.meet_topology(from, alert.topology);
+        }
+        if !counts {
+            return;
+        }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let said = Said {
+            accusations: alert.accusations,
+            heard_at: now,
+        };
+        m.alerts.insert(from, said);
+        self.weigh_alerts();
+    }
+
+    fn weigh_alerts(&mut self) {
+        let leads = matches!(&self.life, Life::Member(m) if m.lead.is_some());
+        if leads {
+            self.coordinate();
+        } else {
+            self.consider_takeover();
+        }
+    }
+}
+
+impl Membership {
+    pub(super) fn own_accusations(&self) -> Vec<(NodeId, AccusationKind, UnixMillis)> {
+        let accused = |(id, subject): (&NodeId, &Subject)| match subject.state {
+            SubjectState::Accused(kind, since) => Some((*id, kind, since)),
+            SubjectState::Well | SubjectState::Redialling => None,
+        };
+        self.watch.subjects.iter().filter_map(accused).collect()
+    }
+
+    /// The three eldest that this node does not accuse; itself may be one of them.
+    fn alert_targets(&self, me: NodeId) -> Vec<NodeInfo> {
+        let accused = |id: NodeId| {
+            let subject = self.watch.subjects.get(&id);
+            subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)))
+        };
+        let mut targets: Vec<NodeInfo> = self
+            .topology()
+            .members()
+            .iter()
+            .filter(|member| member.id() == me || !accused(member.id()))
+            .take(TOLD)
+            .map(|member| member.info.clone())
+            .collect();
+        // The coordinator need not be among the eldest.
+        if let Some(coordinator) = self.coordinator()
+            && !accused(coordinator.id())
+            && !targets.iter().any(|node| node.id() == coordinator.id())
+        {
+            targets.push(coordinator.clone());
+        }
+        targets
+    }
+}

@@ -1,0 +1,105 @@
+//! Heartbeats and their echoes (CUT, TIME): a member shows life to those that watch it, and tells
+//! them what is decided and who coordinates.
+
+use discovery_core::NodeId;
+
+use super::{Life, Ring};
+use crate::message::{Echo, Heartbeat, Message};
+
+/// The last heartbeat sent to a member, and the last heard from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pulse {
+    sent: u64,
+    heard: u64,
+}
+
+impl Ring {
+    pub(super) fn send_heartbeats(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let observers: Vec<NodeId> = m
+            .roster
+            .observers(m.place)
+            .filter_map(|place| m.roster.node(place))
+            .collect();
+        for id in observers {
+            if !self.fx.links.is_linked(id) {
+                continue;
+            }
+            let pulse = m.watch.pulses.entry(id).or_default();
+            pulse.sent += 1;
+            let heartbeat = Heartbeat {
+                sequence: pulse.sent,
+                echo: pulse.heard,
+                topology: m.log.id(),
+                watermark: m.watermark,
+                tick: m.tick,
+            };
+            self.fx.send_to(id, Message::Heartbeat(heartbeat));
+        }
+    }
+
+    pub(super) fn on_heartbeat(&mut self, from: NodeId, heartbeat: Heartbeat) {
+        let now = self.fx.now;
+        if self.learner_is_behind(from, heartbeat.topology) {
+            return;
+        }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        m.watch.pulses.entry(from).or_default().heard = heartbeat.sequence;
+        let mutual = m.roster.index_of(from).is_some_and(|place| {
+            m.roster
+                .observers(m.place)
+                .any(|observer| observer == place)
+        });
+        if let Some(subject) = m.watch.subjects.get_mut(&from) {
+            subject.beats += 1;
+            if subject.echo != heartbeat.echo {
+                subject.echo = heartbeat.echo;
+                subject.echo_at = now;
+            }
+            if !mutual && subject.beats % 2 == 1 {
+                let echo = Echo {
+                    sequence: heartbeat.sequence,
+                };
+                self.fx.send_to(from, Message::Echo(echo));
+            }
+        }
+        self.heard_of(from, heartbeat);
+    }
+
+    /// The watermark and the tick of a heartbeat (DECIDE-6, TAKE).
+    fn heard_of(&mut self, from: NodeId, heartbeat: Heartbeat) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if heartbeat.topology != m.id() {
+            self.meet_topology(from, heartbeat.topology);
+            return;
+        }
+        m.saw_tick(heartbeat.tick, now);
+        let mark = heartbeat.watermark;
+        let lead = m.lead.as_ref().map(|lead| lead.term);
+        if mark.position > m.log.decided() && lead != Some(mark.term) {
+            self.deliver_to(mark.term, mark.position);
+            let Life::Member(m) = &mut self.life else {
+                return;
+            };
+            if m.log.decided() < mark.position {
+                self.fetch_from(from);
+            }
+        }
+    }
+
+    pub(super) fn on_echo(&mut self, from: NodeId, echo: Echo) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.roster.index_of(from).is_some() {
+            m.watch.pulses.entry(from).or_default().heard = echo.sequence;
+        }
+    }
+}
