@@ -23,8 +23,8 @@ const PROBERS: usize = 2;
 const DIAL_BACK_LIMIT: Duration = Duration::from_secs(2);
 /// Most joiners that the coordinator looks after at a time.
 const JOINERS_MAX: usize = 2048;
-/// How long whoever is ready waits for others that are on their way, so that all of them are admitted
-/// with one change (JOIN-7).
+/// How long whoever is ready waits for others that are on their way, so that all of them are
+/// admitted with one change (JOIN-7).
 const GATHER: Duration = Duration::from_millis(10);
 
 /// Everybody who asked to be admitted.

@@ -65,8 +65,8 @@ impl Candidate {
         yields
     }
 
-    /// Whether it is time to tell what is waited for: at a new stage at once, else now and then, not
-    /// with each answer of many.
+    /// Whether it is time to tell what is waited for: at a new stage at once, else now and
+    /// then, not with each answer of many.
     fn tells_again(&mut self, round: &Round, now: Moment) -> bool {
         let stage = std::mem::discriminant(&round.stage);
         let same = |(at, told): (Moment, _)| told == stage && now.since(at) < LOOK / 2;

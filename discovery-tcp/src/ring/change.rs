@@ -1,6 +1,6 @@
 //! What the coordinator puts into the next change: removals, leaves and joins; and when it waits a
-//! moment for more (JOIN, LEAVE). Whom it removes is in `removal.rs`, who is ready to be admitted in
-//! `admission.rs`.
+//! moment for more (JOIN, LEAVE). Whom it removes is in `removal.rs`, who is ready to be admitted
+//! in `admission.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

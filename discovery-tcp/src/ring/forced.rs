@@ -1,5 +1,5 @@
-//! A recovery that is forced (RECOVER-8, RECOVER-9): by an operator's word, or because no quorum is asked for,
-//! those that answer go on as a cluster of their own.
+//! A recovery that is forced (RECOVER-8, RECOVER-9): by an operator's word, or because no quorum is
+//! asked for, those that answer go on as a cluster of their own.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! Acceptances on their way up (SPREAD): what an inner node of the tree gathers of its subtree, and
-//! sends on to whoever proposed or passed the proposal on. The coordinator counts them in `lead.rs`.
+//! sends on to whoever proposed, or passed the proposal on. The coordinator counts them in
+//! `count.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

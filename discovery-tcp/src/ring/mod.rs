@@ -13,10 +13,11 @@
 //! | `join_verdict`, `admission`, `dial_back` | the coordinator's, and whom it asks to dial |
 //! | `log`, `history`, `decide`, `install` | acceptor; what is decided takes effect (DECIDE) |
 //! | `gather`, `catch_up` | acceptances go up; whoever is behind fetches |
-//! | `lead`, `publish` | the coordinator: proposing and counting; messages |
+//! | `lead`, `spread`, `count` | the coordinator: proposes, to whom, counts (DECIDE, SPREAD) |
+//! | `publish` | messages of the members, in the order of decisions |
 //! | `change`, `removal`, `probers` | what goes into a change: who is removed, who looks |
 //! | `takeover` | a higher term (TAKE) |
-//! | `recover`, `missing`, `forced`, `epoch` | a survivor asks; who is dead; a new epoch (RECOVER) |
+//! | `recover`, `missing`, `forced`, `epoch` | a survivor asks; who is dead; the new epoch |
 //! | `recover_ask`, `filter`, `floor` | how survivors are answered, and what binds (ANSWER) |
 //! | `watch`, `heartbeat`, `accuse`, `tend` | watching and accusing (CUT, TIME); the links of it |
 //! | `cut`, `roster`, `order_set` | who is cut; who watches whom, and the tree |
@@ -31,6 +32,7 @@ mod change;
 mod check;
 mod contact;
 mod contacts;
+mod count;
 mod counters;
 mod cut;
 mod decide;
@@ -71,6 +73,7 @@ mod removal;
 mod reopen;
 mod roster;
 mod round;
+mod spread;
 mod standing;
 mod status;
 mod takeover;

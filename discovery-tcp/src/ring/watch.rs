@@ -1,5 +1,5 @@
-//! Watching (CUT, TIME): whom this member watches; silence and lost links are judged. Heartbeats are
-//! in `heartbeat.rs`, what is said against a subject in `accuse.rs`, links in `tend.rs`.
+//! Watching (CUT, TIME): whom this member watches; silence and lost links are judged. Heartbeats
+//! are in `heartbeat.rs`, what is said against a subject in `accuse.rs`, links in `tend.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
