@@ -93,22 +93,13 @@ impl Ring {
             return Vec::new();
         }
         let stays = |id: &&NodeId| !removals.contains_key(id) && !lead.leaves.contains(id);
-        let confirmed = lead.confirmed.iter().filter(stays).count();
-        let unconfirmed = lead.unconfirmed.keys().filter(stays).count();
-        let mut room = confirmed
-            .saturating_sub(1)
-            .max(1)
-            .saturating_sub(unconfirmed);
-        if self.fx.bug(Bug::AllAtOnce) {
-            room = usize::MAX;
-        }
+        let mut confirmed = lead.confirmed.iter().filter(stays).count();
+        let mut unconfirmed = lead.unconfirmed.keys().filter(stays).count();
+        let no_limit = self.fx.bug(Bug::AllAtOnce);
         let topology = m.log.topology();
         let mut names = BTreeSet::new();
         let mut joins = Vec::new();
         for node in lead.admission.ready(now, fresh, m.log.id()) {
-            if joins.len() >= room {
-                break;
-            }
             if !names.insert(node.name().clone()) || topology.member(node.id()).is_some() {
                 continue;
             }
@@ -123,6 +114,16 @@ impl Ring {
                     None => continue,
                 },
             };
+            // Who is replaced confirms nothing any more.
+            let gone = replaced.as_ref().map(|(id, _)| id);
+            let was_confirmed = gone.is_some_and(|id| lead.confirmed.contains(id));
+            let was_new = gone.is_some_and(|id| lead.unconfirmed.contains_key(id));
+            let left = confirmed.saturating_sub(usize::from(was_confirmed));
+            let new = (unconfirmed + 1).saturating_sub(usize::from(was_new));
+            if new > left.saturating_sub(1).max(1) && !no_limit {
+                continue;
+            }
+            (confirmed, unconfirmed) = (left, new);
             joins.push((node, replaced));
         }
         joins

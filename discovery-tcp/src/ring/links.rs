@@ -167,6 +167,15 @@ impl Links {
         })
     }
 
+    /// How many links to members are being opened.
+    pub(super) fn dialling_members(&self) -> usize {
+        let opening = |link: &&Link| match (&link.stage, &link.purpose) {
+            (Stage::Dialling | Stage::Greeting, Purpose::Member(_)) => true,
+            (Stage::Dialling | Stage::Greeting | Stage::Open(_), _) => false,
+        };
+        self.table.values().filter(opening).count()
+    }
+
     /// Who is at the other end of an open link.
     pub(super) fn node_at(&self, id: LinkId) -> Option<&NodeInfo> {
         self.table.get(&id)?.other_end().map(|end| &end.node)

@@ -18,7 +18,7 @@ use crate::message::{Decision, Position, Tick, Watermark};
 use crate::moment::Moment;
 
 /// Members up to which a missed tick of one silence limit means a lost coordinator; beyond, two.
-const SMALL: usize = 16;
+pub(super) const SMALL: usize = 16;
 
 /// Who said what against whom: of each observer the newest, whole word.
 pub(super) type AlertBook = BTreeMap<NodeId, Said>;

@@ -31,6 +31,9 @@ const WAVES: (usize, usize, usize) = (1, 3, 16);
 /// somebody better, and has to come round. It lasts as long as the first wave took.
 const AFTER_FIRST_WAVE: (Duration, Duration) =
     (Duration::from_millis(5), Duration::from_millis(50));
+/// How long the first contact may take, and the best of all to come by itself, before others are
+/// dialled. Long enough for a crowd that starts on few cores: who is slow is not helped by more dials.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// How often a newcomer looks after its round without anything happening.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
@@ -78,7 +81,7 @@ impl Newcomer {
         let began = *self.began_at.get_or_insert(now);
         let (least, longest) = AFTER_FIRST_WAVE;
         if self.next_wave_at.is_none() && !self.round.contacts.wave_is_over(self.wave) {
-            let late = began + longest;
+            let late = began + PATIENCE;
             if self.wave < WAVES.1 && now < late {
                 fx.timers.set_by(Timer::Round, late);
             } else if self.wave < WAVES.1 {
@@ -197,7 +200,7 @@ impl Ring {
         };
         if !linked && !self.fx.links.is_dialling(node, &better.addresses) {
             // Who is best dials everybody; whom it does not know of, dials it.
-            let due = *newcomer.hint_due.get_or_insert(now + AFTER_FIRST_WAVE.1);
+            let due = *newcomer.hint_due.get_or_insert(now + PATIENCE);
             if now < due {
                 self.fx.timers.set_by(Timer::Round, due);
             } else if let Some(to) = better.addresses.first() {

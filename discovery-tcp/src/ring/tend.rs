@@ -5,16 +5,21 @@ use std::time::Duration;
 
 use discovery_core::NodeId;
 
-use super::member::Membership;
+use super::member::{Membership, SMALL};
 use super::timers::Timer;
 use super::watch::SubjectState;
 use super::{Life, Ring};
 use crate::message::CloseReason;
+use crate::moment::Moment;
 
 /// Links that nothing needed for so long are closed.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the older of a pair leaves it to the newer to dial.
 const OLDER_WAITS: Duration = Duration::from_millis(100);
+/// Members that are dialled at a time; after a mass start everybody dials.
+const DIALS_MAX: usize = 4;
+/// How soon the next of them are.
+const CROWDED: Duration = Duration::from_millis(10);
 
 impl Ring {
     /// Opens the links that the topology asks for, closes those that nobody needs.
@@ -51,12 +56,15 @@ impl Ring {
             .iter()
             .filter_map(|place| m.roster.node(*place))
             .collect();
-        for node in wanted {
-            self.fx.ensure_link(&node, 0);
+        let room = DIALS_MAX.saturating_sub(self.fx.links.dialling_members());
+        let crowded = wanted.len() > room;
+        for node in wanted.iter().take(room) {
+            self.fx.ensure_link(node, 0);
         }
         self.close_idle(&ids);
         if missing {
-            self.fx.within(Timer::Tend, OLDER_WAITS);
+            let pause = if crowded { CROWDED } else { OLDER_WAITS };
+            self.fx.within(Timer::Tend, pause);
         }
     }
 
@@ -86,6 +94,23 @@ impl Ring {
 }
 
 impl Membership {
+    /// When the links of the topology that was installed now are opened: soon, but in a mass start
+    /// the next topology is milliseconds away, asks for other links, and wants the cores.
+    pub(super) fn put_off_links(&mut self, now: Moment, settle: Duration) -> Moment {
+        let members = self.members();
+        let growth = members.saturating_sub(self.watch.members);
+        let is_mass_start = members > SMALL && growth * 4 >= self.watch.members;
+        let pause = if is_mass_start {
+            settle * 5
+        } else {
+            settle / 2
+        };
+        let since = *self.watch.untended_since.get_or_insert(now);
+        self.watch.members = members;
+        self.watch.tends_at = (now + pause).min(since + settle * 10);
+        self.watch.tends_at
+    }
+
     /// The places that this node needs links to: those it watches, those that watch it, and its
     /// neighbours in the tree.
     fn needed(&self, fan_out: usize) -> Vec<usize> {

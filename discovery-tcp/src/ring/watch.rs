@@ -29,6 +29,8 @@ pub(super) struct Watch {
     pub(super) untended_since: Option<Moment>,
     /// No link is opened for the topology in force before.
     pub(super) tends_at: Moment,
+    /// How many members the newest topology had.
+    pub(super) members: usize,
 }
 
 /// One member that this node watches.
@@ -70,13 +72,10 @@ impl Ring {
             .subjects(m.place)
             .filter_map(|place| m.roster.node(place))
             .collect();
-        // In a mass start the next topology is milliseconds away and asks for other links.
-        let since = *m.watch.untended_since.get_or_insert(now);
-        m.watch.tends_at = (now + self.config.settle / 2).min(since + self.config.settle);
-        let tends_at = m.watch.tends_at;
+        let tends_at = m.put_off_links(now, self.config.settle);
         let mut old = std::mem::take(&mut m.watch.subjects);
         for id in subjects {
-            let subject = old.remove(&id).unwrap_or_else(|| Subject::new(now));
+            let subject = old.remove(&id).unwrap_or_else(|| Subject::new(tends_at));
             m.watch.subjects.insert(id, subject);
         }
         self.fx.timers.set_by(Timer::Silence, now + limit);
@@ -248,6 +247,8 @@ impl Ring {
                 self.fx.after(Timer::Subject(node), pause);
             }
             SubjectState::Redialling => self.accuse(node, kind),
+            // Slow, or gone: whoever was never heard is accused of silence, if of anything.
+            SubjectState::Well if subject.beats == 0 && failure == DialFailure::TimedOut => {}
             // It was never linked, or both sides dropped the link: this dial is the first sign.
             SubjectState::Well if !self.fx.links.is_linked(node) => {
                 subject.state = SubjectState::Redialling;
