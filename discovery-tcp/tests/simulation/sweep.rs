@@ -3,7 +3,7 @@
 use discovery_tcp::sim;
 
 /// Seeds that broke a promise once, and must not again.
-const ONCE_BROKEN: [u64; 9] = [4, 11, 18, 93, 151, 190, 200, 254, 9_939];
+const ONCE_BROKEN: [u64; 10] = [4, 11, 18, 93, 151, 190, 200, 254, 9_939, 1_014_900];
 
 fn holds(seed: u64) {
     let report = sim::run(seed, false);

@@ -10,6 +10,7 @@ use super::chronicle::{Chronicle, Recorded};
 use super::{Fact, Invariant, View};
 use crate::Moment;
 use crate::config::{Quorum, RingConfig};
+use crate::message::PhaseKind;
 use crate::ring::Notice;
 
 #[derive(Debug)]
@@ -64,7 +65,13 @@ impl Removal {
                     .all(|other| view.network.passage(process.pod, other.pod).is_none())
         });
         let is_calm = is_calm && !view.network.is_disturbed();
-        if gone.is_empty() || here.len() * 2 <= voters || !is_calm {
+        // Who leaves stands for no term (TAKE-2).
+        let stays = |process: &&Process| {
+            let ring = process.live_ring();
+            ring.is_some_and(|ring| seen::phase(ring) != PhaseKind::Leaving)
+        };
+        let somebody_stays = here.iter().any(stays);
+        if gone.is_empty() || here.len() * 2 <= voters || !is_calm || !somebody_stays {
             return Ok(());
         }
         Err(format!(
