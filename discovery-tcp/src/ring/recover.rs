@@ -88,7 +88,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.quorum {
+        if m.quorum && !m.opens_epoch() {
             m.survivor.over();
             return;
         }
@@ -408,6 +408,14 @@ impl Ring {
 }
 
 impl Membership {
+    /// Whether it coordinates a recovery whose change is not decided yet. Hearing a majority does
+    /// not end that: all who promised must accept, and one of them may have given up (RECOVER-6).
+    pub(super) fn opens_epoch(&self) -> bool {
+        self.lead
+            .as_ref()
+            .is_some_and(|lead| lead.recovery.is_some())
+    }
+
     /// A term of the member at this order, above every one heard of.
     pub(super) fn term_above(&self, order: NodeOrder) -> Option<Term> {
         let highest = self.log.promised().max(self.tick.term);

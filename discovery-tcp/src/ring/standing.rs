@@ -64,8 +64,10 @@ impl Ring {
         }
         m.quorum = true;
         m.quorum_lost_at = None;
-        m.survivor.over();
-        self.fx.timers.clear(Timer::Recovery);
+        if !m.opens_epoch() {
+            m.survivor.over();
+            self.fx.timers.clear(Timer::Recovery);
+        }
         let topology = m.topology().clone();
         self.stands(Standing::Member { topology });
     }

@@ -94,21 +94,22 @@ impl Ring {
 }
 
 impl Membership {
-    /// When the links of the topology that was installed now are opened: soon, but in a mass start
+    /// Sets when the links of the topology that was installed now are opened: soon, but in a mass start
     /// the next topology is milliseconds away, asks for other links, and wants the cores.
-    pub(super) fn put_off_links(&mut self, now: Moment, settle: Duration) -> Moment {
+    pub(super) fn put_off_links(&mut self, now: Moment, settle: Duration, limit: Duration) {
         let members = self.members();
         let growth = members.saturating_sub(self.watch.members);
         let is_mass_start = members > SMALL && growth * 4 >= self.watch.members;
+        // Not everybody at the same moment.
         let pause = if is_mass_start {
-            settle * 5
+            settle * 4 + settle * u32::try_from(self.place % 16).unwrap_or(0) / 8
         } else {
             settle / 2
         };
         let since = *self.watch.untended_since.get_or_insert(now);
         self.watch.members = members;
-        self.watch.tends_at = (now + pause).min(since + settle * 10);
-        self.watch.tends_at
+        // Whoever dies meanwhile is not to stay for much longer than otherwise (P8).
+        self.watch.tends_at = (now + pause.min(limit / 2)).min(since + limit);
     }
 
     /// The places that this node needs links to: those it watches, those that watch it, and its

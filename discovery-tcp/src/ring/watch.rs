@@ -72,7 +72,8 @@ impl Ring {
             .subjects(m.place)
             .filter_map(|place| m.roster.node(place))
             .collect();
-        let tends_at = m.put_off_links(now, self.config.settle);
+        m.put_off_links(now, self.config.settle, limit);
+        let tends_at = m.watch.tends_at;
         let mut old = std::mem::take(&mut m.watch.subjects);
         for id in subjects {
             let subject = old.remove(&id).unwrap_or_else(|| Subject::new(tends_at));
