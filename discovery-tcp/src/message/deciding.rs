@@ -145,6 +145,14 @@ pub struct Decided {
     pub decided: Position,
 }
 
+impl Decided {
+    /// Whether the entries reach as far as the sender knows.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.first.0 + self.entries.len() as u64 > self.decided.0
+    }
+}
+
 /// What an acceptor accepted and does not know to be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {

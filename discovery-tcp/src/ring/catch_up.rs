@@ -10,10 +10,8 @@ use super::input::LinkId;
 use super::observation::Observation;
 use super::planted::Bug;
 use super::{Life, Ring};
-use crate::message::{Decided, DecidedEntry, Decision, Fetch, Message, Position, Watermark};
+use crate::message::{Decided, Decision, Fetch, Message, Watermark};
 
-/// Most bytes of decided entries in one answer.
-pub(super) const DECIDED_BYTES_MAX: usize = 512 * 1024;
 /// Shortest time between two fetches.
 const FETCH_PAUSE: Duration = Duration::from_millis(20);
 
@@ -70,27 +68,9 @@ impl Ring {
             self.fetch_from(from);
             return;
         }
-        let run = m
-            .log
-            .decided_after(fetch.decided, DECIDED_BYTES_MAX)
-            .filter(|(_, entries)| {
-                leads_on(
-                    fetch.topology,
-                    m.id(),
-                    m.log.decided(),
-                    entries,
-                    fetch.decided,
-                )
-            });
-        if let Some((first, entries)) = run {
-            let whole = first.0 + entries.len() as u64 > m.log.decided().0;
-            let (topology, decided) = (m.id(), m.log.decided());
-            let news = Decided {
-                topology,
-                first,
-                entries,
-                decided,
-            };
+        let news = m.log.decided_after(fetch.decided);
+        if let Some(news) = news.filter(|news| leads_on(fetch.topology, news)) {
+            let whole = news.is_whole();
             self.fx.send_to(from, Message::Decided(news));
             if whole {
                 self.serve(from);
@@ -176,20 +156,16 @@ impl Ring {
 
 /// Whether these entries follow from the topology that the asker has: else it stands on a branch
 /// that ended, and positions mean something else there.
-pub(super) fn leads_on(
-    asker: TopologyId,
-    ours: TopologyId,
-    decided: Position,
-    entries: &[DecidedEntry],
-    from: Position,
-) -> bool {
-    let change = entries.iter().find_map(|entry| match &*entry.decision {
-        Decision::Change(change) => Some(change.base),
-        Decision::Message(_) => None,
-    });
-    let all = from.0 + entries.len() as u64 == decided.0;
-    match change {
+pub(super) fn leads_on(asker: TopologyId, news: &Decided) -> bool {
+    let base = news
+        .entries
+        .iter()
+        .find_map(|entry| match &*entry.decision {
+            Decision::Change(change) => Some(change.base),
+            Decision::Message(_) => None,
+        });
+    match base {
         Some(base) => base == asker,
-        None => asker == ours || !all,
+        None => asker == news.topology || !news.is_whole(),
     }
 }

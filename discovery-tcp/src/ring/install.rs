@@ -1,12 +1,12 @@
 //! A decided topology takes effect: who is in, who is told, who goes on leading.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use discovery_core::{
     Message as DeliveredMessage, NodeId, Published, SnapshotCause, Standing, TopologyEvent,
 };
 
-use super::catch_up::DECIDED_BYTES_MAX;
 use super::decide::Told;
 use super::gather::Gather;
 use super::log::Log;
@@ -19,7 +19,7 @@ use super::takeover::Takeover;
 use super::timers::Timer;
 use super::watch::Watch;
 use super::{Life, Ring};
-use crate::message::{Decided, Message, Position, PublishedMessage, Tick, Watermark};
+use crate::message::{Message, Position, PublishedMessage, Tick, Watermark};
 use crate::moment::Moment;
 
 impl Ring {
@@ -161,18 +161,12 @@ impl Ring {
             return;
         };
         let before = Position(m.log.decided().0.saturating_sub(1));
-        let Some((first, entries)) = m.log.decided_after(before, DECIDED_BYTES_MAX) else {
+        let Some(news) = m.log.decided_after(before) else {
             return;
         };
-        let (topology, decided) = (m.id(), m.log.decided());
-        let news = Decided {
-            topology,
-            first,
-            entries,
-            decided,
-        };
+        let news = Arc::new(Message::Decided(news));
         for id in gone {
-            self.fx.send_to(*id, Message::Decided(news.clone()));
+            self.fx.send_shared_to(*id, &news);
         }
     }
 
@@ -182,18 +176,11 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let told = m.log.decided();
         let before = Position(position.0.saturating_sub(1));
-        let Some((first, entries)) = m.log.decided_after(before, DECIDED_BYTES_MAX) else {
+        let Some(news) = m.log.decided_after(before) else {
             return;
         };
-        let news = Decided {
-            topology: m.log.id(),
-            first,
-            entries,
-            decided: told,
-        };
-        let news = std::sync::Arc::new(Message::Decided(news));
+        let news = Arc::new(Message::Decided(news));
         for id in lead.admission.learners() {
             self.fx.send_shared_to(id, &news);
         }

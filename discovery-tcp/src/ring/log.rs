@@ -13,6 +13,9 @@ use crate::message::{
     Decided, DecidedEntry, Decision, Position, Propose, PublishedMessage, Snapshot, Tail,
 };
 
+/// Most bytes of decided entries in one message.
+const DECIDED_BYTES_MAX: usize = 512 * 1024;
+
 /// Something decided, now in force here.
 #[derive(Clone, Debug)]
 pub(super) enum Delivered {
@@ -404,16 +407,16 @@ impl Log {
         self.topology = topology;
     }
 
-    /// Decided entries after a position, at most so many bytes; `None` if they are gone.
-    pub(super) fn decided_after(
-        &self,
-        position: Position,
-        bytes_max: usize,
-    ) -> Option<(Position, Vec<DecidedEntry>)> {
+    /// What was decided after a position, as much as one message carries; `None` if it is gone.
+    pub(super) fn decided_after(&self, position: Position) -> Option<Decided> {
         let missing = self.decided.0.checked_sub(position.0)?;
         let missing = usize::try_from(missing).ok()?;
-        let entries = self.history.newest(missing, bytes_max)?;
-        Some((position.next(), entries))
+        Some(Decided {
+            topology: self.id(),
+            first: position.next(),
+            entries: self.history.newest(missing, DECIDED_BYTES_MAX)?,
+            decided: self.decided,
+        })
     }
 
     /// What must hold whatever came before.

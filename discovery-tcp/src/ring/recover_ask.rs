@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use discovery_core::ResourceVersion;
 
-use super::catch_up::{DECIDED_BYTES_MAX, leads_on};
+use super::catch_up::leads_on;
 use super::decide::step_down;
 use super::input::LinkId;
 use super::member::Membership;
@@ -13,7 +13,7 @@ use super::observation::Observation;
 use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
-use crate::message::{Decided, Message, RecoverAnswer, RecoverAsk, RecoverVerdict};
+use crate::message::{Message, RecoverAnswer, RecoverAsk, RecoverVerdict};
 
 /// How long a survivor that knows itself better keeps refusing others without success.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -129,22 +129,12 @@ impl Membership {
     /// What this member knows beyond a survivor; that there is more, if that cannot be told step by
     /// step from where the survivor stands.
     fn known_beyond(&self, ask: &RecoverAsk) -> RecoverVerdict {
-        let (topology, decided) = (self.log.id(), self.log.decided());
-        let run = self.log.decided_after(ask.decided, DECIDED_BYTES_MAX);
-        let follows = |(_, entries): &(_, Vec<_>)| {
-            leads_on(ask.topology, topology, decided, entries, ask.decided)
-        };
-        match run.filter(follows) {
-            Some((first, entries)) => {
-                let decided = Decided {
-                    topology,
-                    first,
-                    entries,
-                    decided,
-                };
-                RecoverVerdict::Newer { decided }
-            }
-            None => RecoverVerdict::NewerTopology { topology },
+        let news = self.log.decided_after(ask.decided);
+        match news.filter(|news| leads_on(ask.topology, news)) {
+            Some(decided) => RecoverVerdict::Newer { decided },
+            None => RecoverVerdict::NewerTopology {
+                topology: self.log.id(),
+            },
         }
     }
 }
