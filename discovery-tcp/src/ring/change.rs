@@ -100,6 +100,11 @@ impl Ring {
         let mut names = BTreeSet::new();
         let mut joins = Vec::new();
         for node in lead.admission.ready(now, fresh, m.log.id()) {
+            // Even one who would replace an unconfirmed member waits for room: looking each of
+            // hundreds up in a large topology costs more than the wait.
+            if unconfirmed >= confirmed.saturating_sub(1).max(1) && !no_limit {
+                break;
+            }
             if !names.insert(node.name().clone()) || topology.member(node.id()).is_some() {
                 continue;
             }
