@@ -20,7 +20,7 @@ impl Ring {
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };
-        let asked = newcomer.round.to_ask();
+        let asked = newcomer.round.contacts.met();
         let round = newcomer.round.number;
         let defer = Defer {
             round,
@@ -55,18 +55,11 @@ impl Ring {
         let heard_of = self.hearsay.better_than(defer.rank, self.fx.now);
         let is_better = own.rank < defer.rank && self.is_asking();
         let better = heard_of.or(is_better.then_some(own));
-        if better.is_some() {
-            let newer = None;
-            let wait = Wait {
-                round,
-                better,
-                newer,
-            };
-            self.fx.send(link, Message::Wait(wait));
-            return;
-        }
-        if let Err(newer) = self.filter.answer(defer.resource_version) {
-            let newer = Some(newer);
+        let newer = match better {
+            Some(_) => None,
+            None => self.filter.answer(defer.resource_version).err(),
+        };
+        if better.is_some() || newer.is_some() {
             let wait = Wait {
                 round,
                 better,

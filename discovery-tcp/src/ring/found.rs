@@ -141,8 +141,8 @@ impl Founding {
         self.next_round()
     }
 
-    /// Takes what the process `node` sent in this attempt under the name `from`; names that are not configured, and
-    /// the local one, have no word.
+    /// Takes what the process `node` sent in this attempt under the name `from`; names that are not
+    /// configured, and the local one, have no word.
     pub(crate) fn on_message(
         &mut self,
         from: &NodeName,

@@ -69,12 +69,7 @@ impl Ring {
     }
 
     fn contact_failed(&mut self, identity: &ProcessIdentity, outcome: DialOutcome) {
-        let round = match &mut self.life {
-            Life::Newcomer(newcomer) => Some(&mut newcomer.round),
-            Life::Member(m) => m.survivor.round.as_mut(),
-            Life::Over => None,
-        };
-        if let Some(round) = round {
+        if let Some(round) = self.life.round_mut() {
             round.dialled(identity, outcome, &mut self.fx);
             self.look_after_round();
         }
@@ -106,17 +101,13 @@ impl Ring {
         if self.fx.links.is_linked(node) {
             return;
         }
-        match &mut self.life {
-            Life::Newcomer(newcomer) => newcomer.round.contacts.lose(node),
-            Life::Member(m) => {
-                if let Some(round) = &mut m.survivor.round {
-                    round.contacts.lose(node);
-                }
-                if let Some(lead) = &mut m.lead {
-                    lead.admission.forget(node);
-                }
-            }
-            Life::Over => {}
+        if let Some(round) = self.life.round_mut() {
+            round.contacts.lose(node);
+        }
+        if let Life::Member(m) = &mut self.life
+            && let Some(lead) = &mut m.lead
+        {
+            lead.admission.forget(node);
         }
         self.hearsay.forget(node);
         self.watch_unlinked(node);
@@ -134,14 +125,8 @@ impl Ring {
         if self.fx.links.is_linked(node) {
             return;
         }
-        match &mut self.life {
-            Life::Newcomer(newcomer) => newcomer.round.contacts.lose(node),
-            Life::Member(m) => {
-                if let Some(round) = &mut m.survivor.round {
-                    round.contacts.lose(node);
-                }
-            }
-            Life::Over => {}
+        if let Some(round) = self.life.round_mut() {
+            round.contacts.lose(node);
         }
         self.fx
             .within(Timer::Tend, std::time::Duration::from_millis(10));
@@ -253,12 +238,7 @@ impl Ring {
         }
         match (&entry.purpose, foreign) {
             (Purpose::Contact(identity), true) => {
-                let round = match &mut self.life {
-                    Life::Newcomer(newcomer) => Some(&mut newcomer.round),
-                    Life::Member(m) => m.survivor.round.as_mut(),
-                    Life::Over => None,
-                };
-                if let Some(round) = round {
+                if let Some(round) = self.life.round_mut() {
                     round.contacts.foreign(identity, self.fx.now);
                 }
                 self.look_after_round();
@@ -284,12 +264,7 @@ impl Ring {
             newcomer.trouble = Some(format!("somebody to mend what {by} refuses: {why}"));
         }
         let now = self.fx.now;
-        let round = match &mut self.life {
-            Life::Newcomer(newcomer) => Some(&mut newcomer.round),
-            Life::Member(m) => m.survivor.round.as_mut(),
-            Life::Over => None,
-        };
-        if let Some(round) = round {
+        if let Some(round) = self.life.round_mut() {
             round.dialled(identity, DialOutcome::Silent, &mut self.fx);
             round.contacts.rest(identity, now + super::join::REFUSED);
         }
@@ -305,14 +280,8 @@ impl Ring {
         self.fx.links.open(link, intro);
         let node = intro.node.id();
         self.hear_introduction(intro);
-        match &mut self.life {
-            Life::Newcomer(newcomer) => newcomer.round.contacts.meet(&intro.node),
-            Life::Member(m) => {
-                if let Some(round) = &mut m.survivor.round {
-                    round.contacts.meet(&intro.node);
-                }
-            }
-            Life::Over => {}
+        if let Some(round) = self.life.round_mut() {
+            round.contacts.meet(&intro.node);
         }
         match purpose {
             Purpose::Contact(identity) => self.met_somebody(&identity, node),

@@ -154,20 +154,16 @@ impl Ring {
 
     /// The platform's word on a pod, for whoever asked here.
     pub(super) fn on_pod_fact(&mut self, question: u64, fact: &PodFact) {
-        let taken = match &mut self.life {
-            Life::Newcomer(newcomer) => newcomer.round.take_fact(question, fact),
-            Life::Member(m) => {
-                let round = m.survivor.round.as_mut();
-                let taken = round.is_some_and(|round| round.take_fact(question, fact));
-                for watch in m.survivor.pods.values_mut() {
-                    if watch.question == Some(question) {
-                        watch.take(fact);
-                    }
+        let round = self.life.round_mut();
+        let mut taken = round.is_some_and(|round| round.contacts.take_fact(question, fact));
+        if let Life::Member(m) = &mut self.life {
+            for watch in m.survivor.pods.values_mut() {
+                if watch.question == Some(question) {
+                    watch.take(fact);
                 }
-                taken || !m.survivor.pods.is_empty()
             }
-            Life::Over => false,
-        };
+            taken |= !m.survivor.pods.is_empty();
+        }
         if taken {
             self.look_after_round();
         }

@@ -105,6 +105,7 @@ use hearsay::Hearsay;
 use links::Purpose;
 use member::Membership;
 use newcomer::Newcomer;
+use round::Round;
 use timers::Timer;
 
 /// The wire versions that this build speaks.
@@ -132,6 +133,17 @@ enum Life {
     Newcomer(Box<Newcomer>),
     Member(Box<Membership>),
     Over,
+}
+
+impl Life {
+    /// The census round under way: a newcomer's, or a survivor's.
+    fn round_mut(&mut self) -> Option<&mut Round> {
+        match self {
+            Self::Newcomer(newcomer) => Some(&mut newcomer.round),
+            Self::Member(m) => m.survivor.round.as_mut(),
+            Self::Over => None,
+        }
+    }
 }
 
 /// One node's part in the protocol.

@@ -32,7 +32,7 @@ const WAVES: (usize, usize, usize) = (1, 3, 16);
 const AFTER_FIRST_WAVE: (Duration, Duration) =
     (Duration::from_millis(5), Duration::from_millis(50));
 /// How long the first contact may take, and the best of all to come by itself, before others are
-/// dialled. Long enough for a crowd that starts on few cores: who is slow is not helped by more dials.
+/// dialled. Long enough for a crowd that starts on few cores: more dials do not help who is slow.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often a newcomer looks after its round without anything happening.
 pub(super) const LOOK: Duration = Duration::from_millis(100);

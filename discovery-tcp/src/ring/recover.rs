@@ -88,7 +88,8 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.quorum && !m.opens_epoch() {
+        let opens_epoch = m.opens_epoch();
+        if m.quorum && !opens_epoch {
             m.survivor.over();
             return;
         }
@@ -100,13 +101,13 @@ impl Ring {
             self.fail_recovery("somebody who promised did not accept");
             return;
         }
-        let leads = m.lead.as_ref().map(|lead| lead.recovery.is_some());
-        let waits = m.survivor.is_asking() && leads == Some(false);
-        if waits && m.lost_coordinator(now, &self.config) {
+        let is_asking = m.survivor.is_asking();
+        let leads_on = m.lead.is_some() && !opens_epoch;
+        if is_asking && leads_on && m.lost_coordinator(now, &self.config) {
             // Elected, and then heard by no majority: the round goes on.
             step_down(m);
         }
-        if m.survivor.is_asking() || leads == Some(true) {
+        if is_asking || opens_epoch {
             self.look_after_recovery();
             return;
         }
@@ -209,7 +210,7 @@ impl Ring {
             RoundStage::Listing(_) => {
                 if self.fx.bug(Bug::RecoversByOwnTopology) {
                     round.version = Some(census.resource_version);
-                    round.contact_nobody();
+                    round.contacts.clear();
                     round.stage = RoundStage::Asking(now);
                     self.ask_to_recover();
                     return;
@@ -254,7 +255,7 @@ impl Ring {
         let Some(round) = &m.survivor.round else {
             return;
         };
-        let mut to: BTreeSet<NodeId> = round.to_ask().into_iter().collect();
+        let mut to: BTreeSet<NodeId> = round.contacts.met().into_iter().collect();
         let linked = |id: &NodeId| self.fx.links.is_linked(*id);
         to.extend(m.others().map(|(_, node)| node.id()).filter(linked));
         let ask = RecoverAsk {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use discovery_core::{
-    Census, DialOutcome, Exemption, NodeId, NodeInfo, PodFact, ProcessIdentity, ResourceVersion,
-    Seed, SeedReport,
+    Census, DialOutcome, Exemption, NodeId, NodeInfo, ProcessIdentity, ResourceVersion, Seed,
+    SeedReport,
 };
 
 use super::contact::{Contact, Look, is_at_own, is_self};
@@ -79,11 +79,6 @@ impl Round {
         self.contacts.know((number, whole), report, me, now);
     }
 
-    /// Forgets all contacts.
-    pub(super) fn contact_nobody(&mut self) {
-        self.contacts.clear();
-    }
-
     /// A dial for a contact ended without meeting it.
     pub(super) fn dialled(
         &mut self,
@@ -92,11 +87,6 @@ impl Round {
         fx: &mut Effects,
     ) {
         self.contacts.dialled(identity, self.look(), outcome, fx);
-    }
-
-    /// The platform's word on a pod; false if nobody here asked.
-    pub(super) fn take_fact(&mut self, question: u64, fact: &PodFact) -> bool {
-        self.contacts.take_fact(question, fact)
     }
 
     /// Dials whoever is due among the first `wave` contacts.
@@ -197,11 +187,6 @@ impl Round {
         }
         self.stage = RoundStage::Asking(now);
         true
-    }
-
-    /// Whom to ask: everybody met.
-    pub(super) fn to_ask(&self) -> Vec<NodeId> {
-        self.contacts.met()
     }
 
     /// The asked process gave the answer that counts, if it is the process that was contacted.

@@ -94,8 +94,8 @@ impl Ring {
 }
 
 impl Membership {
-    /// Sets when the links of the topology that was installed now are opened: soon, but in a mass start
-    /// the next topology is milliseconds away, asks for other links, and wants the cores.
+    /// Sets when the links of the topology that was installed now are opened: soon, but in a mass
+    /// start the next topology is milliseconds away, asks for other links, and wants the cores.
     pub(super) fn put_off_links(&mut self, now: Moment, settle: Duration, limit: Duration) {
         let members = self.members();
         let growth = members.saturating_sub(self.watch.members);
