@@ -91,6 +91,7 @@ impl App {
             control: Control::new(ends),
             payload_bytes_max: self.config.ring.payload_bytes_max,
             cluster_name: Arc::clone(&self.config.ring.cluster_name),
+            limits: self.config.api,
             streams: Arc::new(Semaphore::new(self.config.streams_max)),
             ending: tokens.ending.clone(),
             settings_digest: self.config.ring.settings,

@@ -1,6 +1,7 @@
 //! The configuration of a node: file, then environment, then flags; all faults told together.
 //! This file reads the configuration file, and nothing else in this folder does I/O.
 
+mod api;
 mod example;
 mod fault;
 mod layers;
@@ -16,6 +17,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use api::{ApiLimits, CALL_LIMIT, DECISION_LIMIT};
 pub use example::example_file;
 pub use fault::{ConfigFaults, Fault, Origin};
 pub use node::{AdminListen, GRPC_PORT, HTTP_PORT, LogFormat, NodeConfig, RING_PORT, admin_socket};

@@ -11,6 +11,7 @@ use discovery_core::{Attributes, HostNode, NodeName, PodUid, Zone};
 use discovery_tcp::RingConfig;
 
 use super::Surroundings;
+use super::api::ApiLimits;
 use super::node_settings::{
     ADMIN_LISTEN, ADVERTISE, ATTRIBUTES, CLUSTER, EXIT_ON_REFUSAL, GRPC_LISTEN, HOST_NODE,
     HTTP_LISTEN, LOG_FORMAT, NAME, POD_UID, RING_LISTEN, STOP_LIMIT, STREAMS_MAX, ZONE,
@@ -55,6 +56,8 @@ pub struct NodeConfig {
     pub grpc_listen: Option<SocketAddr>,
     /// Most streams of the API.
     pub streams_max: usize,
+    /// How long its calls may take, and its connections be silent.
+    pub api: ApiLimits,
     /// Where probes, metrics and page listen, if they do.
     pub http_listen: Option<SocketAddr>,
     /// Where operators are listened to.
@@ -119,6 +122,7 @@ impl NodeConfig {
             ring_listen: free,
             grpc_listen: Some(free),
             streams_max: STREAMS_MAX_DEFAULT,
+            api: ApiLimits::default(),
             http_listen: Some(free),
             admin_listen: AdminListen::Off,
             exit_on_refusal: false,
@@ -194,6 +198,7 @@ pub(super) fn node_config(
         ring_listen: ring_listen?,
         grpc_listen,
         streams_max: streams_max.unwrap_or(STREAMS_MAX_DEFAULT),
+        api: ApiLimits::default(),
         http_listen,
         admin_listen: admin_listen(reader, surroundings),
         exit_on_refusal: exit_on_refusal.unwrap_or(false),

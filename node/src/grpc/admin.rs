@@ -10,7 +10,7 @@ use discovery_tcp::ring::Status as RingStatus;
 use tonic::{Request, Response, Status};
 
 use super::refusals::Refusal;
-use super::{Api, CALL_LIMIT, DECISION_LIMIT, leave_words, within};
+use super::{Api, leave_words, within};
 use crate::terminal;
 
 /// Longest reason of a removal, in bytes.
@@ -33,7 +33,7 @@ impl Admin for Api {
             what: format!("give a time of at most {PAUSE_MAX:?}"),
         })?;
         let left = async { Ok(self.control.end(pause).await) };
-        let (decided, detail) = leave_words(within(pause + DECISION_LIMIT, left).await?);
+        let (decided, detail) = leave_words(within(pause + self.limits.decision, left).await?);
         Ok(Response::new(v1::DrainResponse { decided, detail }))
     }
 
@@ -41,7 +41,7 @@ impl Admin for Api {
         &self,
         request: Request<v1::RemoveMemberRequest>,
     ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
-        let answer = within(DECISION_LIMIT, self.remove(request.into_inner())).await?;
+        let answer = within(self.limits.decision, self.remove(request.into_inner())).await?;
         Ok(Response::new(answer))
     }
 
@@ -50,7 +50,7 @@ impl Admin for Api {
         request: Request<v1::ForceRecoveryRequest>,
     ) -> Result<Response<v1::ForceRecoveryResponse>, Status> {
         let confirmed = request.into_inner().confirm_epoch;
-        let answer = within(CALL_LIMIT, self.recover(confirmed)).await?;
+        let answer = within(self.limits.call, self.recover(confirmed)).await?;
         Ok(Response::new(answer))
     }
 
@@ -70,7 +70,7 @@ impl Admin for Api {
         &self,
         _: Request<v1::DumpStateRequest>,
     ) -> Result<Response<v1::DumpStateResponse>, Status> {
-        let text = within(CALL_LIMIT, self.dump()).await?;
+        let text = within(self.limits.call, self.dump()).await?;
         Ok(Response::new(v1::DumpStateResponse { text }))
     }
 }

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::refusals::Refusal;
 use super::streams::{AnswerStream, subscription, watch};
-use super::{Api, CALL_LIMIT, DECISION_LIMIT, leave_words, within};
+use super::{Api, leave_words, within};
 
 #[tonic::async_trait]
 impl Discovery for Api {
@@ -39,7 +39,11 @@ impl Discovery for Api {
         &self,
         request: Request<v1::PublishRequest>,
     ) -> Result<Response<v1::PublishResponse>, Status> {
-        let answer = within(DECISION_LIMIT, self.publish_once(request.into_inner())).await?;
+        let answer = within(
+            self.limits.decision,
+            self.publish_once(request.into_inner()),
+        )
+        .await?;
         Ok(Response::new(answer))
     }
 
@@ -56,7 +60,7 @@ impl Discovery for Api {
         &self,
         _: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
-        within(CALL_LIMIT, self.tell_status())
+        within(self.limits.call, self.tell_status())
             .await
             .map(Response::new)
     }
@@ -70,7 +74,7 @@ impl Discovery for Api {
             return Err(Refusal::NotLocal.into());
         }
         let left = async { Ok(self.control.end(Duration::ZERO).await) };
-        let (decided, detail) = leave_words(within(DECISION_LIMIT, left).await?);
+        let (decided, detail) = leave_words(within(self.limits.decision, left).await?);
         Ok(Response::new(v1::LeaveResponse { decided, detail }))
     }
 }

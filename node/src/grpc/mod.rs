@@ -35,15 +35,10 @@ pub(crate) use health::keep_up_to_date;
 pub(crate) use serve::{AdminListener, serve_admin, serve_api};
 
 use crate::app::Control;
+use crate::config::ApiLimits;
 use crate::feed::Feed;
 use crate::view::NodeView;
 use refusals::Refusal;
-
-/// Limit of a call that is not a stream and waits for no decision.
-pub const CALL_LIMIT: Duration = Duration::from_secs(5);
-
-/// Limit of a call that waits for a decision.
-pub const DECISION_LIMIT: Duration = Duration::from_secs(30);
 
 /// Largest request, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 128 * 1024;
@@ -61,6 +56,7 @@ pub(crate) struct Api {
     /// Most bytes of a message as it travels.
     pub(crate) payload_bytes_max: usize,
     pub(crate) cluster_name: Arc<str>,
+    pub(crate) limits: ApiLimits,
     /// One permit for each stream.
     pub(crate) streams: Arc<Semaphore>,
     /// Ends the streams.

@@ -16,9 +16,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health};
-
-/// How often a silent connection is asked whether it lives, and how long it may take to answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+use crate::config::ApiLimits;
 
 /// Most calls at a time on one connection.
 const CALLS_PER_CONNECTION_MAX: u32 = 1024;
@@ -45,15 +43,11 @@ pub(crate) async fn serve_api(
     impl Future<Output = Result<(), tonic::transport::Error>>,
 ) {
     let reporter = health::starting().await;
-    let router = server()
-        .add_service(HealthServer::new(HealthService::from_health_reporter(
-            reporter.clone(),
-        )))
-        .add_service(
-            DiscoveryServer::new(api)
-                .max_decoding_message_size(REQUEST_BYTES_MAX)
-                .max_encoding_message_size(RESPONSE_BYTES_MAX),
-        );
+    let limits = api.limits;
+    let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+    let router = server(limits)
+        .add_service(health)
+        .add_service(for_users(api));
     let names = ["discovery.v1.Discovery", "grpc.health.v1.Health"];
     let router = with_reflection(router, &names);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -67,13 +61,13 @@ pub(crate) async fn serve_admin(
     api: Api,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    let limits = api.limits;
     let admin = AdminServer::new(api.clone())
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let users = DiscoveryServer::new(api)
-        .max_decoding_message_size(REQUEST_BYTES_MAX)
-        .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let router = server().add_service(admin).add_service(users);
+    let router = server(limits)
+        .add_service(admin)
+        .add_service(for_users(api));
     let names = ["discovery.v1.Admin", "discovery.v1.Discovery"];
     let router = with_reflection(router, &names);
     let stop = stop.cancelled_owned();
@@ -90,11 +84,18 @@ pub(crate) async fn serve_admin(
     }
 }
 
-fn server() -> Server {
+fn server(limits: ApiLimits) -> Server {
     Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE.0))
-        .http2_keepalive_timeout(Some(KEEPALIVE.1))
+        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+}
+
+/// The service that either listener has.
+fn for_users(api: Api) -> DiscoveryServer<Api> {
+    DiscoveryServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }
 
 /// Adds reflection of these services, in both versions that are in use.

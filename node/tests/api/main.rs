@@ -16,6 +16,7 @@ mod operators;
 mod program;
 mod python;
 mod quorum;
+mod silence;
 mod stage;
 mod topology;
 mod watchers;

@@ -10,9 +10,8 @@ use discovery_proto::discovery::v1;
 
 use super::super::Failure;
 use super::link::AskedAdmin;
-use crate::config::{Surroundings, positive_time};
+use crate::config::{DECISION_LIMIT, Surroundings, positive_time};
 use crate::exit;
-use crate::grpc::DECISION_LIMIT;
 use crate::terminal;
 
 /// Take the node out of service as SIGTERM does: not ready, leave decided, process ended.

@@ -7,8 +7,9 @@ use discovery_proto::discovery::v1;
 
 use super::super::Failure;
 use super::link::Asked;
+use crate::config::DECISION_LIMIT;
 use crate::exit;
-use crate::grpc::{DECISION_LIMIT, REQUEST_BYTES_MAX};
+use crate::grpc::REQUEST_BYTES_MAX;
 use crate::terminal::{self, Stop};
 
 /// Publish a message to all members and wait until it is decided.
