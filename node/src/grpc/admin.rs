@@ -17,7 +17,7 @@ use crate::terminal;
 const REASON_BYTES_MAX: usize = 256;
 
 /// Longest pause of a drain.
-const PAUSE_MAX: Duration = Duration::from_mins(5);
+pub(super) const PAUSE_MAX: Duration = Duration::from_mins(5);
 
 #[tonic::async_trait]
 impl Admin for Api {

@@ -1,4 +1,5 @@
-//! The calls of `discovery.v1.Discovery`.
+//! The calls of `discovery.v1.Discovery`. Those that wait for a decision are limited where they are
+//! served, all of them alike.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -39,11 +40,7 @@ impl Discovery for Api {
         &self,
         request: Request<v1::PublishRequest>,
     ) -> Result<Response<v1::PublishResponse>, Status> {
-        let answer = within(
-            self.limits.decision,
-            self.publish_once(request.into_inner()),
-        )
-        .await?;
+        let answer = self.publish_once(request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 
@@ -73,8 +70,7 @@ impl Discovery for Api {
         if !caller.is_some_and(is_loopback) {
             return Err(Refusal::NotLocal.into());
         }
-        let left = async { Ok(self.control.end(Duration::ZERO).await) };
-        let (decided, detail) = leave_words(within(self.limits.decision, left).await?);
+        let (decided, detail) = leave_words(self.control.end(Duration::ZERO).await);
         Ok(Response::new(v1::LeaveResponse { decided, detail }))
     }
 }

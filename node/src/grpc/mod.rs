@@ -8,9 +8,11 @@
 //! | `publish`, `streams`, `status` | the longer ones of them |
 //! | `admin` | the calls of `discovery.v1.Admin` |
 //! | `health` | what `grpc.health.v1` says, kept up to date |
+//! | `deadline` | the time that a call may take, its caller's wish included |
 //! | `serve` | the listeners, with their limits |
 
 mod admin;
+mod deadline;
 mod discovery;
 mod health;
 mod publish;
@@ -90,5 +92,25 @@ fn leave_words(left: Result<(), LeaveError>) -> (bool, String) {
     match left {
         Ok(()) => (true, String::new()),
         Err(error) => (false, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_within_its_limit_is_refused() {
+        let answer = within(Duration::from_millis(1), pending::<Result<(), Status>>());
+        let bound = Duration::from_secs(15);
+        let status = timeout(bound, answer).await.unwrap().unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::DeadlineExceeded, "not done within 1ms")
+        );
     }
 }

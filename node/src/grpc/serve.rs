@@ -15,6 +15,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use super::admin::PAUSE_MAX;
+use super::deadline::Limited;
 use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health};
 use crate::config::ApiLimits;
 
@@ -46,10 +48,10 @@ pub(crate) async fn serve_api(
     let limits = api.limits;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
     let router = server(limits)
-        .add_service(health)
+        .add_service(Limited::new(health, limits.call))
         .add_service(for_users(api));
     let names = ["discovery.v1.Discovery", "grpc.health.v1.Health"];
-    let router = with_reflection(router, &names);
+    let router = with_reflection(router, &names, limits.call);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
     (reporter, serving)
@@ -66,10 +68,10 @@ pub(crate) async fn serve_admin(
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     let router = server(limits)
-        .add_service(admin)
+        .add_service(Limited::new(admin, PAUSE_MAX + limits.decision))
         .add_service(for_users(api));
     let names = ["discovery.v1.Admin", "discovery.v1.Discovery"];
-    let router = with_reflection(router, &names);
+    let router = with_reflection(router, &names, limits.call);
     let stop = stop.cancelled_owned();
     match listener {
         AdminListener::Unix(listener) => {
@@ -92,16 +94,19 @@ fn server(limits: ApiLimits) -> Server {
 }
 
 /// The service that either listener has.
-fn for_users(api: Api) -> DiscoveryServer<Api> {
-    DiscoveryServer::new(api)
+fn for_users(api: Api) -> Limited<DiscoveryServer<Api>> {
+    let limit = api.limits.decision;
+    let users = DiscoveryServer::new(api)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
-        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    Limited::new(users, limit)
 }
 
 /// Adds reflection of these services, in both versions that are in use.
 fn with_reflection(
     router: tonic::transport::server::Router,
     names: &[&str],
+    limit: Duration,
 ) -> tonic::transport::server::Router {
     let builder = || {
         let builder = tonic_reflection::server::Builder::configure()
@@ -114,7 +119,9 @@ fn with_reflection(
             .fold(builder, |builder, name| builder.with_service_name(*name))
     };
     match (builder().build_v1(), builder().build_v1alpha()) {
-        (Ok(v1), Ok(v1alpha)) => router.add_service(v1).add_service(v1alpha),
+        (Ok(v1), Ok(v1alpha)) => router
+            .add_service(Limited::new(v1, limit))
+            .add_service(Limited::new(v1alpha, limit)),
         (Err(error), _) | (_, Err(error)) => {
             tracing::error!(%error, "the descriptors cannot be read; there is no reflection");
             router

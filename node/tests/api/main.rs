@@ -6,11 +6,13 @@
     reason = "what a test stands on fails like a test"
 )]
 
+mod apart;
 mod client;
 mod documented;
 mod ending;
 mod examples;
 mod finder;
+mod limits;
 mod messages;
 mod operators;
 mod program;

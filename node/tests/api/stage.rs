@@ -26,7 +26,8 @@ use tonic_health::pb::health_client::HealthClient;
 /// Longer than anything here takes, on a busy machine too; only a failure waits for it.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-/// A cluster to be.
+/// A cluster to be; clones are the same.
+#[derive(Clone)]
 pub(crate) struct Stage {
     listing: SharedListing,
 }
