@@ -86,6 +86,43 @@ async fn text(answers: &mut Streaming<v1::SubscribeResponse>) -> String {
 }
 
 #[tokio::test]
+async fn one_stream_more_than_the_limit_is_refused_until_another_ends() {
+    let node = alone(|config| config.streams_max = 2).await;
+    let mut client = node.client().await;
+    let mut first = subscribe(&mut client).await.unwrap();
+    let second = subscribe(&mut node.client().await).await.unwrap();
+    let watch = || v1::WatchTopologyRequest { from: None };
+
+    let of_messages = subscribe(&mut client).await.unwrap_err();
+    let of_changes = client.watch_topology(watch()).await.unwrap_err();
+
+    for status in [of_messages, of_changes] {
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::ResourceExhausted, "TOO_MANY_STREAMS")
+        );
+    }
+    client.publish(message("still here")).await.unwrap();
+    assert_eq!(text(&mut first).await, "still here");
+    drop(second);
+    // The node hears of it in its own time.
+    let admitted = async {
+        loop {
+            match client.watch_topology(watch()).await {
+                Ok(answers) => return answers.into_inner(),
+                Err(status) => assert_eq!(reason(&status), "TOO_MANY_STREAMS"),
+            }
+        }
+    };
+    let mut third = timeout(LIMIT, admitted).await.unwrap();
+    next(&mut third).await;
+    let fourth = subscribe(&mut client).await.unwrap_err();
+    assert_eq!(reason(&fourth), "TOO_MANY_STREAMS", "one place was free");
+    client.publish(message("and here")).await.unwrap();
+    assert_eq!(text(&mut first).await, "and here");
+}
+
+#[tokio::test]
 async fn a_callers_deadline_is_kept_and_a_retry_after_it_publishes_once() {
     let (node, other) = pair(|_| {}).await;
     let mut answers = subscribe(&mut node.client().await).await.unwrap();
