@@ -46,7 +46,8 @@ pub(crate) async fn serve_api(
 ) {
     let reporter = health::starting().await;
     let limits = api.limits;
-    let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+    let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()))
+        .max_decoding_message_size(REQUEST_BYTES_MAX);
     let router = server(limits)
         .add_service(Limited::new(health, limits.call))
         .add_service(for_users(api));
@@ -119,9 +120,13 @@ fn with_reflection(
             .fold(builder, |builder, name| builder.with_service_name(*name))
     };
     match (builder().build_v1(), builder().build_v1alpha()) {
-        (Ok(v1), Ok(v1alpha)) => router
-            .add_service(Limited::new(v1, limit))
-            .add_service(Limited::new(v1alpha, limit)),
+        (Ok(v1), Ok(v1alpha)) => {
+            let v1 = v1.max_decoding_message_size(REQUEST_BYTES_MAX);
+            let v1alpha = v1alpha.max_decoding_message_size(REQUEST_BYTES_MAX);
+            router
+                .add_service(Limited::new(v1, limit))
+                .add_service(Limited::new(v1alpha, limit))
+        }
         (Err(error), _) | (_, Err(error)) => {
             tracing::error!(%error, "the descriptors cannot be read; there is no reflection");
             router

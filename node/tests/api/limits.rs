@@ -1,10 +1,11 @@
-//! What a node grants to its callers: so many streams, so much time.
+//! What a node grants to its callers: so many streams, so much time, so large a request.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
 use discovery_node::config::{ApiLimits, NodeConfig};
+use discovery_node::grpc::REQUEST_BYTES_MAX;
 use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
 use discovery_proto::discovery::v1::subscribe_response::Kind;
@@ -12,10 +13,13 @@ use futures_util::stream::pending;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use prost::Message as _;
 use tokio::time::{Instant, timeout};
 use tonic::codegen::http;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::apart::Apart;
 use crate::stage::{LIMIT, Running, Stage, is_member_of, next, reason};
@@ -200,4 +204,38 @@ async fn a_request_that_never_ends_is_over_at_the_limit_too() {
         (status.code(), reason(&status).as_str()),
         (Code::DeadlineExceeded, "DEADLINE")
     );
+}
+
+#[tokio::test]
+async fn a_request_over_the_limit_is_refused_with_both_sizes_and_nothing_else_is_hurt() {
+    let node = alone(|_| {}).await;
+    let mut client = node.client().await;
+    let mut answers = subscribe(&mut client).await.unwrap();
+    let mut request = message("");
+    let more = REQUEST_BYTES_MAX - request.encoded_len();
+    request.payload = vec![0; more];
+    request.payload = vec![0; more - (request.encoded_len() - REQUEST_BYTES_MAX)];
+    assert_eq!(request.encoded_len(), REQUEST_BYTES_MAX);
+    let just = client.publish(request.clone()).await.unwrap_err();
+    assert_eq!(reason(&just), "TOO_LARGE", "it was read, as a message");
+    request.payload.push(0);
+
+    let over = client.publish(request).await.unwrap_err();
+    let service = "x".repeat(REQUEST_BYTES_MAX);
+    let endpoint = Endpoint::from_shared(format!("http://{}", node.grpc)).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    let too_long = health
+        .check(HealthCheckRequest { service })
+        .await
+        .unwrap_err();
+
+    for (status, bytes) in [(over, 1), (too_long, 4)] {
+        assert_eq!(status.code(), Code::OutOfRange, "{status}");
+        for size in [REQUEST_BYTES_MAX + bytes, REQUEST_BYTES_MAX] {
+            let size = size.to_string();
+            assert!(status.message().contains(&size), "{status}");
+        }
+    }
+    client.publish(message("goes on")).await.unwrap();
+    assert_eq!(text(&mut answers).await, "goes on");
 }
