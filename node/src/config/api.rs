@@ -18,7 +18,7 @@ pub struct ApiLimits {
     pub decision: Duration,
     /// Silence of a connection after which it is asked whether it lives; default 20 s.
     pub keepalive_interval: Duration,
-    /// How long it may take to answer that; default 10 s.
+    /// How long it may take to answer that, or to begin at all; default 10 s.
     pub keepalive_timeout: Duration,
 }
 

@@ -9,12 +9,14 @@
 //! | `admin` | the calls of `discovery.v1.Admin` |
 //! | `health` | what `grpc.health.v1` says, kept up to date |
 //! | `deadline` | the time that a call may take, its caller's wish included |
+//! | `opening` | the time that a connection has to begin |
 //! | `serve` | the listeners, with their limits |
 
 mod admin;
 mod deadline;
 mod discovery;
 mod health;
+mod opening;
 mod publish;
 mod refusals;
 mod serve;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use discovery_proto::discovery::v1::FILE_DESCRIPTOR_SET;
 use discovery_proto::discovery::v1::admin_server::AdminServer;
 use discovery_proto::discovery::v1::discovery_server::DiscoveryServer;
-use futures_util::stream::{Stream, unfold};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use futures_util::stream::{Stream, TryStreamExt as _, unfold};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -17,6 +17,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use super::admin::PAUSE_MAX;
 use super::deadline::Limited;
+use super::opening::Opening;
 use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health};
 use crate::config::ApiLimits;
 
@@ -53,7 +54,7 @@ pub(crate) async fn serve_api(
         .add_service(for_users(api));
     let names = ["discovery.v1.Discovery", "grpc.health.v1.Health"];
     let router = with_reflection(router, &names, limits.call);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = connections(listener, limits);
     let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
     (reporter, serving)
 }
@@ -81,7 +82,7 @@ pub(crate) async fn serve_admin(
                 .await
         }
         AdminListener::Tcp(listener) => {
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            let incoming = connections(listener, limits);
             router.serve_with_incoming_shutdown(incoming, stop).await
         }
     }
@@ -132,6 +133,15 @@ fn with_reflection(
             router
         }
     }
+}
+
+/// The connections of a listener.
+fn connections(
+    listener: TcpListener,
+    limits: ApiLimits,
+) -> impl Stream<Item = io::Result<Opening<TcpStream>>> {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    incoming.map_ok(move |connection| Opening::new(connection, limits.keepalive_timeout))
 }
 
 /// The connections of a Unix socket.

@@ -153,3 +153,22 @@ async fn a_connection_that_only_opens_is_asked_and_closed() {
         "closed without being asked: {kinds:?}"
     );
 }
+
+#[tokio::test]
+async fn a_connection_that_never_begins_is_closed() {
+    let node = node(1).await;
+    let mut links = Vec::new();
+    for said in [0, 1, OPENING.len() / 2] {
+        let mut link = TcpStream::connect(node.grpc).await.unwrap();
+        link.write_all(&OPENING[..said]).await.unwrap();
+        links.push(link);
+    }
+    for mut link in links {
+        let closed = timeout(ANSWER + BESIDE, link.read_to_end(&mut Vec::new())).await;
+        // A reset is an end too.
+        let _ = closed.expect("it is still open");
+    }
+    let mut client = client(node.grpc).await;
+    let topology = client.get_topology(v1::GetTopologyRequest {});
+    timeout(LIMIT, topology).await.unwrap().unwrap();
+}
