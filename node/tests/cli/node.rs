@@ -196,7 +196,13 @@ async fn nobody_there_and_a_taken_address_have_codes_of_their_own() {
     assert_eq!(nobody.code, 6, "{nobody:?}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
-    let flags = ["--formation=single", "--node-name=a", "--admin-listen=off"];
+    let flags = [
+        "--formation=single",
+        "--node-name=a",
+        "--grpc-listen=off",
+        "--http-listen=off",
+        "--admin-listen=off",
+    ];
     let mut args = vec!["run", "--ring-listen", &address];
     args.extend(flags);
     let ended = run(&args).await;
