@@ -9,7 +9,8 @@ use super::watch::{REDIAL, Subject, SubjectState};
 use super::{Life, Ring};
 use crate::message::{Alert, Message};
 
-/// How many of the eldest are told of accusations (CUT).
+/// How many of the eldest are told of accusations, and as many more as are out of reach (CUT): few
+/// rounds of dials get past a whole zone that is lost.
 const TOLD: usize = 3;
 
 impl Ring {
@@ -37,8 +38,8 @@ impl Ring {
         }
     }
 
-    /// Tells the three eldest that are not accused here whom this node accuses (CUT). `again` tells
-    /// that nothing changed since.
+    /// Tells the eldest that are not doubted here whom this node accuses (CUT). `again` tells that
+    /// nothing changed since.
     pub(super) fn say(&mut self, again: bool) {
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
@@ -93,6 +94,19 @@ impl Ring {
         self.fx.send_to(node, Message::Alert(alert));
     }
 
+    /// A member could not be dialled: who is told and who stands is looked for beyond it (D7).
+    pub(super) fn count_as_out_of_reach(&mut self, node: NodeId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let is_member = m.topology().member(node).is_some();
+        if !is_member || self.fx.links.is_linked(node) || !m.out_of_reach.insert(node) {
+            return;
+        }
+        self.say(true);
+        self.consider_takeover();
+    }
+
     pub(super) fn on_alert(&mut self, from: NodeId, alert: Alert) {
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
@@ -135,23 +149,27 @@ impl Membership {
         self.watch.subjects.iter().filter_map(accused).collect()
     }
 
-    /// The three eldest that this node does not accuse; itself may be one of them.
+    /// Whether this node accuses a member, or cannot reach it.
+    pub(super) fn doubts(&self, id: NodeId) -> bool {
+        let subject = self.watch.subjects.get(&id);
+        let accused =
+            subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)));
+        accused || self.out_of_reach.contains(&id)
+    }
+
+    /// The eldest that this node does not doubt; itself may be one of them.
     fn alert_targets(&self, me: NodeId) -> Vec<NodeInfo> {
-        let accused = |id: NodeId| {
-            let subject = self.watch.subjects.get(&id);
-            subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)))
-        };
         let mut targets: Vec<NodeInfo> = self
             .topology()
             .members()
             .iter()
-            .filter(|member| member.id() == me || !accused(member.id()))
-            .take(TOLD)
+            .filter(|member| member.id() == me || !self.doubts(member.id()))
+            .take(TOLD + self.out_of_reach.len())
             .map(|member| member.info.clone())
             .collect();
         // The coordinator need not be among the eldest.
         if let Some(coordinator) = self.coordinator()
-            && !accused(coordinator.id())
+            && !self.doubts(coordinator.id())
             && !targets.iter().any(|node| node.id() == coordinator.id())
         {
             targets.push(coordinator.clone());

@@ -60,6 +60,9 @@ impl Ring {
             return;
         };
         let (term, topology) = (lead.term, m.log.id());
+        if position == m.log.end_of(term) {
+            lead.measure_round_trip(self.fx.now);
+        }
         let by = if lead.recovery.is_some() {
             Decider::AllPromisers
         } else {

@@ -1,6 +1,6 @@
 //! A decided topology takes effect: who is in, who is told, who goes on leading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use discovery_core::{
@@ -54,6 +54,7 @@ impl Ring {
             tick_at: now,
             watch: Watch::default(),
             alerts: BTreeMap::new(),
+            out_of_reach: BTreeSet::new(),
             gather: Gather::default(),
             fetched_at: None,
             publishing: Publishing::default(),
@@ -261,6 +262,8 @@ impl Membership {
         self.tick_at = now;
         self.alerts
             .retain(|id, _| event.topology.member(*id).is_some());
+        self.out_of_reach
+            .retain(|id| event.topology.member(*id).is_some());
         self.contested
             .retain(|id, _| event.topology.member(*id).is_some());
         self.survivor.over();

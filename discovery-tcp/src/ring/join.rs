@@ -1,5 +1,7 @@
 //! The newcomer's side of joining (JOIN): asking a member, learning, becoming one.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use discovery_core::{NodeId, SnapshotCause, TopologyId};
@@ -24,6 +26,8 @@ pub(super) const REFUSED: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Joining {
     target: Option<MemberHint>,
+    /// Those of its addresses that could not be dialled.
+    unreachable: BTreeSet<SocketAddr>,
     attempt: u32,
     /// The log as far as it was learned; one node id takes one snapshot (P5).
     pub(super) learner: Option<Log>,
@@ -36,6 +40,17 @@ pub(super) struct Joining {
 impl Joining {
     pub(super) fn is_under_way(&self) -> bool {
         self.target.is_some()
+    }
+
+    fn aim_at(&mut self, member: MemberHint) {
+        self.target = Some(member);
+        self.unreachable.clear();
+    }
+
+    /// The next of the target's addresses to dial; none once all of them have failed.
+    fn next_address(&self) -> Option<SocketAddr> {
+        let mut addresses = self.target.iter().flat_map(|target| &target.addresses);
+        addresses.find(|to| !self.unreachable.contains(to)).copied()
     }
 }
 
@@ -50,7 +65,7 @@ impl Ring {
         if newcomer.join.target.is_some() || now < newcomer.not_before {
             return;
         }
-        newcomer.join.target = Some(member);
+        newcomer.join.aim_at(member);
         newcomer.join.heard_at = now;
         self.void_round();
         self.pursue_join();
@@ -74,6 +89,7 @@ impl Ring {
             return;
         }
         newcomer.join.attempt = newcomer.join.attempt.saturating_add(1);
+        let next = newcomer.join.next_address();
         let pause = super::takeover::backoff(RETRY, newcomer.join.attempt);
         let pause = self.fx.jitter(pause);
         self.fx.after(Timer::Join, pause);
@@ -84,9 +100,9 @@ impl Ring {
         if self.fx.send_to(target.node, Message::Join(join)) {
             self.waits(format!("{} to admit it", target.node));
         } else if !self.fx.links.is_dialling(target.node, &target.addresses)
-            && let Some(to) = target.addresses.first()
+            && let Some(to) = next
         {
-            self.fx.dial(*to, Purpose::Hint);
+            self.fx.dial(to, Purpose::Hint);
         }
     }
 
@@ -160,15 +176,19 @@ impl Ring {
         }
     }
 
-    /// A dial by hearsay failed: whoever was expected there is not.
-    pub(super) fn hint_failed(&mut self, address: std::net::SocketAddr) {
+    /// A dial by hearsay failed: whoever was expected there is not, unless at another address.
+    pub(super) fn hint_failed(&mut self, address: SocketAddr) {
         self.hearsay.nobody_at(address, None, self.fx.now);
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };
         let target = newcomer.join.target.as_ref();
         if target.is_some_and(|target| target.addresses.contains(&address)) {
-            self.give_up_target();
+            newcomer.join.unreachable.insert(address);
+            match newcomer.join.next_address() {
+                Some(_) => self.pursue_join(),
+                None => self.give_up_target(),
+            }
         }
     }
 
@@ -192,7 +212,7 @@ impl Ring {
             JoinVerdict::Redirect { coordinator } => {
                 let same = coordinator.node == target.node || coordinator.node == self.me.id();
                 if !same && attempt < 32 {
-                    newcomer.join.target = Some(coordinator);
+                    newcomer.join.aim_at(coordinator);
                     self.pursue_join();
                 }
             }
@@ -381,3 +401,7 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "join_tests.rs"]
+mod tests;

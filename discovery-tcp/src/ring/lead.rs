@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use discovery_core::{Member, NodeId, Term, Topology};
 
@@ -14,6 +15,7 @@ use super::member::{Lead, Membership};
 use super::observation::Observation;
 use super::planted::Bug;
 use super::{Life, Ring};
+use crate::config::RingConfig;
 use crate::message::{Decision, Message, Position, Superseded, Tick};
 use crate::moment::Moment;
 
@@ -149,6 +151,8 @@ impl Ring {
         m.lead = Some(lead);
         m.saw_tick(tick, now);
         self.announce();
+        // There is room for more of them beside more members.
+        self.look_after_joiners();
         self.count_own();
     }
 
@@ -210,6 +214,22 @@ impl Membership {
 }
 
 impl Lead {
+    /// A majority has accepted what was spread last.
+    pub(super) fn measure_round_trip(&mut self, now: Moment) {
+        let sample = now.since(self.spread_at);
+        self.round_trip = if self.round_trip.is_zero() {
+            sample
+        } else {
+            (self.round_trip * 3 + sample) / 4
+        };
+    }
+
+    /// How long whoever has not accepted is waited for before it is served directly (SPREAD-5).
+    pub(super) fn repair_pause(&self, config: &RingConfig) -> Duration {
+        let twice = (self.round_trip * 2).min(config.silence_limit / 8);
+        twice.max(config.repair_pause)
+    }
+
     fn new(term: Term, start: Position, end: Position, now: Moment) -> Self {
         Self {
             term,
@@ -220,6 +240,8 @@ impl Lead {
             served_at: Vec::new(),
             tick: 0,
             ticked_at: now,
+            spread_at: now,
+            round_trip: Duration::ZERO,
             recovery: None,
             leftovers: VecDeque::new(),
             confirmed: BTreeSet::new(),

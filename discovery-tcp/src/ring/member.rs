@@ -44,6 +44,8 @@ pub(super) struct Membership {
     pub(super) tick_at: Moment,
     pub(super) watch: Watch,
     pub(super) alerts: AlertBook,
+    /// Members that could not be dialled since they were linked last.
+    pub(super) out_of_reach: BTreeSet<NodeId>,
     pub(super) gather: Gather,
     pub(super) fetched_at: Option<Moment>,
     pub(super) publishing: Publishing,
@@ -94,6 +96,9 @@ pub(super) struct Lead {
     pub(super) tick: u64,
     /// When the tick was due last; proposals in between do not put it off.
     pub(super) ticked_at: Moment,
+    /// When proposals were spread last, and how long a majority takes to have accepted them.
+    pub(super) spread_at: Moment,
+    pub(super) round_trip: Duration,
     /// The promisers of a recovery, all of whom must accept its first decision.
     pub(super) recovery: Option<BTreeSet<NodeId>>,
     /// Published messages that a recovery found accepted; proposed again behind its change.

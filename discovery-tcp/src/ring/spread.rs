@@ -43,6 +43,10 @@ impl Ring {
         let Some(lead) = &mut m.lead else {
             return;
         };
+        if !entries.is_empty() {
+            lead.spread_at = now;
+        }
+        let repair_pause = lead.repair_pause(&self.config);
         let propose = Propose {
             topology: m.log.id(),
             term: lead.term,
@@ -59,7 +63,7 @@ impl Ring {
         let is_alone = m.members() == 1;
         self.spread_message(propose, &skip);
         if !is_alone {
-            self.fx.within(Timer::Repair, self.config.repair_pause);
+            self.fx.within(Timer::Repair, repair_pause);
         }
     }
 
@@ -139,7 +143,7 @@ impl Ring {
         if self.fx.bug(Bug::RepairSkipped) {
             return;
         }
-        let pause = self.config.repair_pause;
+        let pause = lead.repair_pause(&self.config);
         let end = m.log.end_of(lead.term);
         let behind = |place: usize| {
             let (position, tick) = lead.accepted[place];

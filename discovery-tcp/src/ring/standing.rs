@@ -78,11 +78,11 @@ impl Ring {
             return;
         };
         let ours = m.id();
-        if ours.cluster_id == theirs.cluster_id || self.met.len() >= MET_MAX {
+        if ours.cluster_id == theirs.cluster_id {
             return;
         }
         let quorum = m.quorum;
-        if self.met.insert(theirs.cluster_id) {
+        if self.met.len() < MET_MAX && self.met.insert(theirs.cluster_id) {
             self.fx.emit(Notice::MetOtherCluster { ours, theirs });
         }
         let impossible = !quorum && m.survivor.impossible;

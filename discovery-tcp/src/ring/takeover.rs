@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use discovery_core::{AccusationKind, NodeId, NodeOrder, Term, TopologyId};
+use discovery_core::{AccusationKind, NodeId, NodeInfo, NodeOrder, Term, TopologyId};
 
 use super::cut;
 use super::decide::step_down;
@@ -14,6 +14,7 @@ use super::observation::Observation;
 use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
+use crate::config::RingConfig;
 use crate::message::{
     Message, Position, Promise, PromiseAsk, PromiseRefusal, PromiseRefused, Tail,
 };
@@ -21,6 +22,9 @@ use crate::moment::Moment;
 
 /// First and longest pause between two candidacies.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How many of those whose turn is before its own a member dials when their turn is over.
+const KNOCKED: usize = 3;
 
 /// What a member knows of terms to come.
 #[derive(Debug, Default)]
@@ -70,11 +74,20 @@ impl Ring {
             self.fx.within(Timer::Takeover, RETRY.1 / 2);
             return;
         }
-        if m.is_first_in_line(now, &self.config) {
+        let turns = m.turns_lost(now, &self.config);
+        let ahead = m.ahead_in_line();
+        if ahead.len() <= turns {
             self.stand(false);
-        } else {
-            self.fx
-                .within(Timer::Takeover, self.config.silence_limit / 8);
+            return;
+        }
+        self.fx
+            .within(Timer::Takeover, self.config.silence_limit / 8);
+        if turns > 0 {
+            // Its turn is over: whoever cannot be reached is not waited for.
+            let eldest: Vec<NodeInfo> = ahead.into_iter().take(KNOCKED).cloned().collect();
+            for node in eldest {
+                self.fx.ensure_link(&node, 0);
+            }
         }
     }
 
@@ -108,7 +121,7 @@ impl Ring {
         self.fx.counters.candidacies += 1;
         let coordinator = m
             .coordinator()
-            .map(discovery_core::NodeInfo::id)
+            .map(NodeInfo::id)
             .filter(|id| *id != self.me.id());
         let alerts = coordinator
             .map(|id| m.alerts_against(id))
@@ -211,6 +224,8 @@ impl Ring {
             self.nonsense(link);
             return;
         }
+        // Its own earlier promise may have been lost with a link (TAKE-3); terms carry their owner.
+        let again = ask.term == m.log.promised() && ask.term.order == asker.order;
         m.takeover.heard = m.takeover.heard.max(Some(ask.term));
         if ask.decided < m.log.decided() && !self.fx.bug(Bug::PromisesToLaggard) {
             self.tell_newer(from);
@@ -220,7 +235,7 @@ impl Ring {
         let willing = itself || m.lost_coordinator(now, &self.config) || m.verified_by(ask);
         let why = if !willing {
             PromiseRefusal::CoordinatorHeard(m.watermark)
-        } else if !m.log.promise(ask.term) {
+        } else if !again && !m.log.promise(ask.term) {
             PromiseRefusal::Promised(m.log.promised())
         } else {
             let (topology, term) = (ask.topology, ask.term);
@@ -403,7 +418,7 @@ impl Membership {
     }
 
     pub(super) fn coordinator_is_accused(&self) -> bool {
-        let Some(coordinator) = self.coordinator().map(discovery_core::NodeInfo::id) else {
+        let Some(coordinator) = self.coordinator().map(NodeInfo::id) else {
             return true;
         };
         self.accused_enough(coordinator, &self.alerts_against(coordinator))
@@ -422,30 +437,35 @@ impl Membership {
 
     /// Whether the alerts of a request prove that the coordinator is accused by enough (D8).
     fn verified_by(&self, ask: &PromiseAsk) -> bool {
-        let Some(coordinator) = self.coordinator().map(discovery_core::NodeInfo::id) else {
+        let Some(coordinator) = self.coordinator().map(NodeInfo::id) else {
             return true;
         };
         ask.accused.contains(&coordinator) && self.accused_enough(coordinator, &ask.alerts)
     }
 
-    /// Whether it is this member's turn: the eldest that is not accused by enough, other than the
-    /// lost coordinator; the longer nobody took over, the more of those behind it may try.
-    fn is_first_in_line(&self, now: Moment, config: &crate::config::RingConfig) -> bool {
-        let coordinator = self.coordinator().map(discovery_core::NodeInfo::id);
+    /// How many of the eldest have had their turn. With each quarter of the silence limit since the
+    /// coordinator was lost the next have it, always one more than in the quarter before: a whole
+    /// zone of elders may be lost.
+    fn turns_lost(&self, now: Moment, config: &RingConfig) -> usize {
         let lost_for = now
             .since(self.tick_at)
             .saturating_sub(self.tick_limit(config));
-        let step = (config.silence_limit / 4).as_millis().max(1);
-        let turns = usize::try_from(lost_for.as_millis() / step).unwrap_or(usize::MAX);
-        let ahead = self
-            .roster
-            .voters()
-            .iter()
-            .filter(|place| *place < self.place)
-            .filter_map(|place| self.roster.node(place))
-            .filter(|id| Some(*id) != coordinator)
-            .filter(|id| !self.accused_enough(*id, &self.alerts_against(*id)))
-            .count();
-        ahead <= turns.min(8)
+        let quarter = (config.silence_limit / 4).as_millis().max(1);
+        let quarters = usize::try_from(lost_for.as_millis() / quarter).unwrap_or(usize::MAX);
+        let quarters = quarters.min(self.members());
+        quarters * (quarters + 1) / 2
+    }
+
+    /// Whose turn it is before this member's: the elder voters but the lost coordinator, whom their
+    /// observers do not accuse enough and this member can reach.
+    fn ahead_in_line(&self) -> Vec<&NodeInfo> {
+        let coordinator = self.coordinator().map(NodeInfo::id);
+        let elder = self.roster.voters().iter();
+        elder
+            .take_while(|place| *place < self.place)
+            .filter_map(|place| self.roster.info(place))
+            .filter(|node| Some(node.id()) != coordinator && !self.doubts(node.id()))
+            .filter(|node| !self.accused_enough(node.id(), &self.alerts_against(node.id())))
+            .collect()
     }
 }

@@ -184,6 +184,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        m.out_of_reach.remove(&node);
         if let Some(subject) = m.watch.subjects.get_mut(&node) {
             subject.echo_at = now;
             let mutual = m
@@ -236,6 +237,7 @@ impl Ring {
             DialFailure::TimedOut | DialFailure::Unreachable => AccusationKind::Closed,
         };
         let pause = self.config.redial_pause;
+        self.count_as_out_of_reach(node);
         let Life::Member(m) = &mut self.life else {
             return;
         };

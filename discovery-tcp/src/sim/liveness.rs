@@ -1,6 +1,7 @@
 //! P7: once all faults are lifted, every running ring is a member of one topology within a bound,
 //! stays so, and every publication has its answer.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use discovery_core::{ProofRule, Topology};
@@ -69,7 +70,9 @@ pub fn settle(cluster: &mut Cluster) -> Result<Ended, Violation> {
                 cluster.run_for(LOOK);
                 sound(cluster)?;
             }
-            return unanswered(cluster).map(|()| Ended::Together);
+            unanswered(cluster)?;
+            cluster.run_for(cluster.config().silence_limit * 2);
+            return all_delivered(cluster).map(|()| Ended::Together);
         }
         if cluster.now() >= limit {
             return broken(format!(
@@ -96,6 +99,20 @@ fn unanswered(cluster: &Cluster) -> Result<(), Violation> {
     broken(format!(
         "no answer to the publications {}",
         waiting.join(", ")
+    ))
+}
+
+/// What was decided has reached every member, messages behind the last change too (P6).
+fn all_delivered(cluster: &Cluster) -> Result<(), Violation> {
+    let rings = cluster.living().filter_map(Process::live_ring);
+    let positions: BTreeSet<_> = rings.map(seen::decided).collect();
+    if positions.len() <= 1 || cluster.agreed().is_none() {
+        return Ok(());
+    }
+    let standings = cluster.standings().join("; ");
+    Err(Violation::new(
+        "P6",
+        format!("members stand at different positions with nothing under way: {standings}"),
     ))
 }
 

@@ -15,6 +15,7 @@
 //! | `faults`, `swarm`, `liveness` | what goes wrong; a run from a seed; how it must end |
 //! | `coverage`, `trace` | what was seen, counted and in words |
 
+mod aftermath;
 mod api;
 mod chance;
 mod cluster;
@@ -30,6 +31,7 @@ mod seen;
 mod swarm;
 mod trace;
 
+pub use aftermath::lose_minority;
 pub use api::{ApiFaults, WatchFault};
 pub use chance::Chance;
 pub use cluster::{Cluster, Fate, Passing, Told, World};

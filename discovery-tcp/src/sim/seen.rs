@@ -3,7 +3,7 @@
 use discovery_core::{NodeId, NodeInfo, Topology};
 
 use crate::Moment;
-use crate::message::PhaseKind;
+use crate::message::{PhaseKind, Position};
 use crate::ring::{self, Ring};
 
 pub use crate::ring::Bug;
@@ -39,6 +39,10 @@ pub(crate) fn topology(ring: &Ring) -> Option<&Topology> {
 
 pub(crate) fn has_quorum(ring: &Ring) -> bool {
     ring.has_quorum()
+}
+
+pub(crate) fn decided(ring: &Ring) -> Position {
+    ring.decided()
 }
 
 pub(crate) fn describe(ring: &Ring) -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use discovery_core::{NodeName, ProofRule};
 
+use super::aftermath::lose_minority;
 use super::chance::Chance;
 use super::cluster::{Cluster, World};
 use super::coverage::Coverage;
@@ -67,6 +68,9 @@ pub fn run_with(seed: u64, is_traced: bool, bug: Option<Bug>) -> Report {
     swarm.world.bug = bug;
     swarm.run()
 }
+
+/// One in so many runs that came together goes on and loses a minority for good.
+const AFTERMATH: u64 = 3;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -148,7 +152,13 @@ impl Swarm {
             return Err(violation.clone());
         }
         plan.end_all(cluster);
-        liveness::settle(cluster)
+        let ended = liveness::settle(cluster)?;
+        // A stream of its own: what a seed did before this was asked for, it still does.
+        let mut chance = Chance::of_seed(!self.seed);
+        if ended == Ended::Together && chance.once_in(AFTERMATH) {
+            lose_minority(cluster, &mut chance)?;
+        }
+        Ok(ended)
     }
 }
 

@@ -185,7 +185,7 @@ pub(crate) fn an_empty_tail_of_a_higher_term(bug: Option<Bug>) -> Cluster {
     scene.cluster.publish("p-0", b"behind the change");
     scene.cluster.run_for(50 * MS);
     scene.cluster.crash("p-0");
-    scene.cluster.run_for(4 * SECOND);
+    scene.cluster.run_for(2 * SECOND);
     scene.cluster.publish("p-1", b"of the other side");
     scene.cluster.run_for(SECOND);
     scene.cluster.intercept_nothing();

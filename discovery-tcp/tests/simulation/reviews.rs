@@ -123,6 +123,30 @@ fn a_candidate_without_a_majority_is_passed_over() {
     });
 }
 
+// Clauses: TAKE-3, TAKE-8
+#[test]
+fn a_promise_that_was_lost_is_given_again() {
+    // C36: the one other member left is leaving, so nobody but p-1 can stand; its first promise
+    // never arrives.
+    let mut cluster = members(None, 3);
+    cluster.restart_containers(false, (MS, MS));
+    let is_lost = Cell::new(false);
+    lose(&mut cluster, move |_, message| {
+        matches!(message, Message::Promise(_)) && !is_lost.replace(true)
+    });
+    let before = cluster.now();
+    cluster.unwant("p-2");
+    cluster.leave("p-2");
+    cluster.crash("p-0");
+
+    let has_left = |notice: &Notice| matches!(notice, Notice::Left(Ok(())));
+    wait(&mut cluster, "the leave is decided", |it| {
+        it.told().iter().any(|told| has_left(&told.notice))
+    });
+    let limit = cluster.config().leave_limit;
+    assert!(cluster.now().since(before) < limit);
+}
+
 // Clauses: TAKE-2
 #[test]
 fn a_topology_that_nobody_offers_stops_no_candidate() {
