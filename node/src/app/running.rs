@@ -1,5 +1,5 @@
 //! A running node, and its orderly end: not ready, leave decided, streams ended, sockets closed,
-//! all of it within a limit.
+//! all of it within a limit; and its end in no order, where it is dropped.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use discovery_core::{Discovery as _, LeaveError, Standing};
 use discovery_tcp::TcpDiscovery;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -55,6 +56,8 @@ pub(super) struct Tokens {
     pub(super) ending: CancellationToken,
     /// Sockets close.
     pub(super) closing: CancellationToken,
+    /// Connections are cut, whatever goes on over them.
+    pub(super) cut: CancellationToken,
 }
 
 /// Asks a running node to end; clones ask the same one.
@@ -204,6 +207,8 @@ impl RunningApp {
         let all = async { while self.services.join_next().await.is_some() {} };
         if timeout(CALLS_LIMIT, all).await.is_err() {
             tracing::warn!("calls that do not end are cut off");
+            // Connections are tasks of their own: to abort who accepted them would leave them.
+            self.tokens.cut.cancel();
             self.services.abort_all();
         }
         if let Some(path) = &self.places.admin {
@@ -211,6 +216,21 @@ impl RunningApp {
             let _ = std::fs::remove_file(path);
         }
         self.discovery.shutdown().await;
+    }
+}
+
+impl Drop for RunningApp {
+    /// Whatever still runs of it ends: connections are tasks of their own, and each keeps a handle
+    /// of the ring for as long as somebody streams.
+    fn drop(&mut self) {
+        self.tokens.ending.cancel();
+        self.tokens.closing.cancel();
+        self.tokens.cut.cancel();
+        // Without a runtime there are no tasks either.
+        if let Ok(runtime) = Handle::try_current() {
+            let discovery = self.discovery.clone();
+            runtime.spawn(async move { discovery.shutdown().await });
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::listeners::{BindError, Bound, Listeners, bind};
 use super::running::{Control, ENDS_MAX, Places, RunningApp, Tokens};
 use crate::config::NodeConfig;
 use crate::feed::Feed;
-use crate::grpc::{Api, keep_up_to_date, serve_admin, serve_api};
+use crate::grpc::{Api, Connections, keep_up_to_date, serve_admin, serve_api};
 use crate::http;
 use crate::view::{NodeView, Overheard};
 
@@ -170,7 +170,8 @@ fn local_address(listener: &TcpListener) -> Option<SocketAddr> {
 async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
     let mut services = JoinSet::new();
     if let Some(listener) = bound.grpc {
-        let (reporter, serving) = serve_api(listener, api.clone(), tokens.closing.clone()).await;
+        let (connections, stop) = (Connections::until(&tokens.cut), tokens.closing.clone());
+        let (reporter, serving) = serve_api(listener, connections, api.clone(), stop).await;
         services.spawn(async move { ended("gRPC", serving.await) });
         let (discovery, view) = (api.discovery.clone(), api.view.clone());
         let (draining, closing) = (tokens.draining.clone(), tokens.closing.clone());
@@ -184,7 +185,8 @@ async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
         services.spawn(async move { ended("HTTP", serving.await) });
     }
     if let Some(listener) = bound.admin {
-        let serving = serve_admin(listener, api.clone(), tokens.closing.clone());
+        let (connections, stop) = (Connections::until(&tokens.cut), tokens.closing.clone());
+        let serving = serve_admin(listener, connections, api.clone(), stop);
         services.spawn(async move { ended("admin", serving.await) });
     }
     services
@@ -203,6 +205,7 @@ impl Default for Tokens {
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
             closing: CancellationToken::new(),
+            cut: CancellationToken::new(),
         }
     }
 }

@@ -9,10 +9,12 @@
 //! | `admin` | the calls of `discovery.v1.Admin` |
 //! | `health` | what `grpc.health.v1` says, kept up to date |
 //! | `deadline` | the time that a call may take, its caller's wish included |
+//! | `connections` | what is accepted, and how it ends with the node |
 //! | `opening` | the time that a connection has to begin |
 //! | `serve` | the listeners, with their limits |
 
 mod admin;
+mod connections;
 mod deadline;
 mod discovery;
 mod health;
@@ -35,6 +37,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+pub(crate) use connections::Connections;
 pub(crate) use health::keep_up_to_date;
 pub(crate) use serve::{AdminListener, serve_admin, serve_api};
 

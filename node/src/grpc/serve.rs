@@ -16,6 +16,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::admin::PAUSE_MAX;
+use super::connections::Connections;
 use super::deadline::Limited;
 use super::opening::Opening;
 use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health};
@@ -39,6 +40,7 @@ pub(crate) enum AdminListener {
 /// Returns at once what health is told through, and the future that serves.
 pub(crate) async fn serve_api(
     listener: TcpListener,
+    connections: Connections,
     api: Api,
     stop: CancellationToken,
 ) -> (
@@ -54,7 +56,7 @@ pub(crate) async fn serve_api(
         .add_service(for_users(api));
     let names = ["discovery.v1.Discovery", "grpc.health.v1.Health"];
     let router = with_reflection(router, &names, limits.call);
-    let incoming = connections(listener, limits);
+    let incoming = connections.of(opened(listener, limits));
     let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
     (reporter, serving)
 }
@@ -62,6 +64,7 @@ pub(crate) async fn serve_api(
 /// Answers operators until it is told to stop.
 pub(crate) async fn serve_admin(
     listener: AdminListener,
+    connections: Connections,
     api: Api,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
@@ -77,12 +80,11 @@ pub(crate) async fn serve_admin(
     let stop = stop.cancelled_owned();
     match listener {
         AdminListener::Unix(listener) => {
-            router
-                .serve_with_incoming_shutdown(accepted(listener), stop)
-                .await
+            let incoming = connections.of(accepted(listener));
+            router.serve_with_incoming_shutdown(incoming, stop).await
         }
         AdminListener::Tcp(listener) => {
-            let incoming = connections(listener, limits);
+            let incoming = connections.of(opened(listener, limits));
             router.serve_with_incoming_shutdown(incoming, stop).await
         }
     }
@@ -135,8 +137,8 @@ fn with_reflection(
     }
 }
 
-/// The connections of a listener.
-fn connections(
+/// The connections of a listener, which have to begin in time.
+fn opened(
     listener: TcpListener,
     limits: ApiLimits,
 ) -> impl Stream<Item = io::Result<Opening<TcpStream>>> {

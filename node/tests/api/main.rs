@@ -15,6 +15,7 @@ mod finder;
 mod limits;
 mod messages;
 mod operators;
+mod over;
 mod program;
 mod python;
 mod quorum;
