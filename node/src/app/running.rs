@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use discovery_core::{Discovery as _, LeaveError, Standing};
@@ -31,7 +32,7 @@ pub enum End {
     Left,
     /// As it was asked to, and the leave was not decided in time; the others find it gone.
     NotDecided,
-    /// It was told to end at once while it was ending.
+    /// It was told a second time to end, and ended at once.
     AtOnce,
     /// The cluster refuses it for good; says why.
     Refused(String),
@@ -141,7 +142,8 @@ impl RunningApp {
     }
 
     /// Runs until its end is asked for, by a call or by `asked`, which stands for a signal and is
-    /// made anew for each one; a second signal ends it at once.
+    /// made anew for each one. The first signal ends a pause that a call has asked for, and nothing
+    /// else of an end that is under way; a second one ends it at once.
     ///
     /// # Cancel safety
     ///
@@ -169,21 +171,32 @@ impl RunningApp {
                 return end;
             }
         };
-        let limit = self.stop_limit + request.as_ref().map_or(Duration::ZERO, |end| end.pause);
-        tokio::select! {
-            end = timeout(limit, self.end(request)) => end.unwrap_or(End::NotDecided),
-            () = asked() => End::AtOnce,
-        }
-    }
-
-    /// Ends it, stage by stage.
-    async fn end(&mut self, request: Option<EndRequest>) -> End {
         tracing::info!("ending: not ready any more");
         self.view.drain();
         self.tokens.draining.cancel();
+        let mut signals = u8::from(request.is_none());
         if let Some(request) = &request {
-            sleep(request.pause).await;
+            // Its length has a limit of its own, where it is asked for.
+            tokio::select! {
+                () = sleep(request.pause) => {}
+                () = asked() => signals += 1,
+            }
         }
+        let limit = self.stop_limit;
+        let mut ending = pin!(timeout(limit, self.leave_and_close(request)));
+        loop {
+            tokio::select! {
+                end = &mut ending => return end.unwrap_or(End::NotDecided),
+                () = asked() => signals += 1,
+            }
+            if signals > 1 {
+                return End::AtOnce;
+            }
+        }
+    }
+
+    /// Leaves, then ends streams, then closes.
+    async fn leave_and_close(&mut self, request: Option<EndRequest>) -> End {
         let left = self.discovery.leave().await;
         let mut replies: Vec<_> = request.into_iter().collect();
         while let Ok(another) = self.requests.try_recv() {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use discovery_core::Standing;
 use discovery_node::app::End;
 use discovery_proto::discovery::v1;
 use tokio::time::timeout;
 use tonic::Code;
 
-use crate::stage::{LIMIT, Stage, is_member_of, next, reason};
+use crate::stage::{LIMIT, Running, Stage, is_member_of, next, reason};
 
 #[tokio::test]
 async fn a_signal_lets_a_node_leave_and_ends_its_streams_as_unavailable() {
@@ -38,30 +39,46 @@ async fn a_signal_lets_a_node_leave_and_ends_its_streams_as_unavailable() {
     }
 }
 
-#[tokio::test]
-async fn a_second_signal_ends_a_node_at_once() {
-    let nodes = Stage::new().cluster(1).await;
-    let node = nodes.into_iter().next().unwrap();
-    let control = node.control.clone();
-    let pause = tokio::spawn(async move { control.end(Duration::from_hours(1)).await });
-    node.stands(|standing| is_member_of(standing, 1)).await;
-    let mut client = node.client().await;
-    let draining = async {
-        loop {
-            // It is not ready once it has taken the request to end.
-            if node.get("/readyz").await.0 != 200 {
-                return;
-            }
-        }
-    };
+/// Waits until a node has taken the request to end.
+async fn draining(node: &Running) {
+    let draining = async { while node.get("/readyz").await.0 == 200 {} };
     timeout(LIMIT, draining).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_first_signal_ends_the_pause_of_a_drain_and_the_node_leaves() {
+    let mut nodes = Stage::new().cluster(2).await;
+    let node = nodes.pop().unwrap();
+    let control = node.control.clone();
+    let drained = tokio::spawn(async move { control.end(Duration::from_hours(1)).await });
+    draining(&node).await;
+    let mut client = node.client().await;
     assert!(
         client.get_topology(v1::GetTopologyRequest {}).await.is_ok(),
         "it still answers"
     );
     node.signal.notify_one();
+    assert_eq!(node.ended().await, End::Left);
+    assert_eq!(drained.await.unwrap(), Ok(()));
+    nodes[0].stands(|standing| is_member_of(standing, 1)).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_node_at_once() {
+    let mut nodes = Stage::new().cluster(2).await;
+    let node = nodes.pop().unwrap();
+    // The one that is left alone of two hears no majority, so that nothing can be decided.
+    nodes.pop().unwrap().kill().await;
+    node.stands(|standing| matches!(standing, Standing::WithoutQuorum { .. }))
+        .await;
+    node.signal.notify_one();
+    draining(&node).await;
+    assert!(
+        node.is_running(),
+        "a first signal is no reason to go at once"
+    );
+    node.signal.notify_one();
     assert_eq!(node.ended().await, End::AtOnce);
-    assert!(pause.await.unwrap().is_err());
 }
 
 #[tokio::test]

@@ -168,6 +168,11 @@ impl Running {
         let _ = timeout(LIMIT, self.end).await;
     }
 
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.end.is_finished()
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(self) -> End {
         timeout(LIMIT, self.end).await.unwrap().unwrap()
