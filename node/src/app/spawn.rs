@@ -15,7 +15,7 @@ use super::listeners::{BindError, Bound, Listeners, bind};
 use super::running::{Control, ENDS_MAX, Places, RunningApp, Tokens};
 use crate::config::NodeConfig;
 use crate::feed::Feed;
-use crate::grpc::{Api, Connections, keep_up_to_date, serve_admin, serve_api};
+use crate::grpc::{Api, Connections, end_watches, keep_up_to_date, serve_admin, serve_api};
 use crate::http;
 use crate::view::{NodeView, Overheard};
 
@@ -176,8 +176,9 @@ async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
         let (discovery, view) = (api.discovery.clone(), api.view.clone());
         let (draining, closing) = (tokens.draining.clone(), tokens.closing.clone());
         services.spawn(async move {
-            let health = keep_up_to_date(reporter, discovery, view, draining);
+            let health = keep_up_to_date(reporter.clone(), discovery, view, draining);
             closing.run_until_cancelled(health).await;
+            end_watches(reporter).await;
         });
     }
     if let Some(listener) = bound.http {

@@ -67,6 +67,17 @@ pub(crate) async fn keep_up_to_date(
     }
 }
 
+/// Ends every watch, so that none holds the sockets of a node that is about to close them.
+///
+/// # Cancel safety
+///
+/// Dropping the future may leave some of them.
+pub(crate) async fn end_watches(mut reporter: HealthReporter) {
+    for service in READY.into_iter().chain([LIVENESS]) {
+        reporter.clear_service_status(service).await;
+    }
+}
+
 fn serving(is_served: bool) -> ServingStatus {
     if is_served {
         ServingStatus::Serving

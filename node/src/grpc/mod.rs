@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub(crate) use connections::Connections;
-pub(crate) use health::keep_up_to_date;
+pub(crate) use health::{end_watches, keep_up_to_date};
 pub(crate) use serve::{AdminListener, serve_admin, serve_api};
 
 use crate::app::Control;

@@ -118,3 +118,21 @@ async fn clients_that_never_read_and_never_end_do_not_hold_a_node() {
     closed(deaf).await;
     over(watch).await;
 }
+
+#[tokio::test]
+async fn a_watch_of_the_health_ends_in_order_with_the_node() {
+    let node = Stage::new().cluster(1).await.remove(0);
+    let mut watch = health(&node).await;
+    node.signal.notify_one();
+    let ended = async {
+        loop {
+            match watch.message().await {
+                Ok(Some(_)) => {}
+                ended => return ended,
+            }
+        }
+    };
+    let ended = timeout(LIMIT, ended).await.unwrap();
+    assert!(matches!(ended, Ok(None)), "it was cut: {ended:?}");
+    assert_eq!(node.ended().await, End::Left);
+}
