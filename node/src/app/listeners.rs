@@ -3,13 +3,16 @@
 use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixSocket};
 
 use crate::config::{AdminListen, NodeConfig};
 use crate::grpc::AdminListener;
+
+/// Most operators that wait to be accepted.
+const BACKLOG: u32 = 128;
 
 /// Listeners that are bound already, to be used in place of the configured addresses.
 #[derive(Debug, Default)]
@@ -103,20 +106,81 @@ fn listener(
 }
 
 /// A Unix socket that only its owner may open. One that an ended process left is replaced; one that
-/// answers is somebody else's.
+/// answers is somebody else's, and anything that is no socket stays.
 fn unix(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::from(io::ErrorKind::AddrInUse));
-    }
-    match std::fs::remove_file(path) {
-        Ok(()) => {}
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            let what = "something that is no socket is there; choose another path, or remove it";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            return Err(io::Error::from(io::ErrorKind::AddrInUse));
+        }
+        Ok(_) => std::fs::remove_file(path)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
+    owned(path)?.listen(BACKLOG)
+}
+
+/// A bound socket that only its owner may open. It refuses everybody until it listens, so that
+/// nobody gets in before the mode is set.
+fn owned(path: &Path) -> io::Result<UnixSocket> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok(listener)
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn a_file_where_the_socket_should_be_stays_and_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes");
+        std::fs::write(&path, "kept").unwrap();
+        let error = unix(&path).unwrap_err();
+        assert!(error.to_string().contains("no socket"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        unix(&link).unwrap_err();
+        assert!(path.exists() && link.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_nobody_answers_at_is_replaced_and_one_that_answers_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let first = unix(&path).unwrap();
+        let error = unix(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        assert!(path.exists(), "an ended process leaves it");
+        unix(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_in_before_the_mode_is_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let socket = owned(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        let refused = UnixStream::connect(&path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let _listener = socket.listen(BACKLOG).unwrap();
+        UnixStream::connect(&path).unwrap();
+    }
 }
