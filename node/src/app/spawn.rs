@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listeners::{BindError, Bound, Listeners, bind};
 use super::running::{Control, ENDS_MAX, Places, RunningApp, Tokens};
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, shared_settings};
 use crate::feed::Feed;
 use crate::grpc::{Api, Connections, end_watches, keep_up_to_date, serve_admin, serve_api};
 use crate::http;
@@ -95,6 +95,7 @@ impl App {
             streams: Arc::new(Semaphore::new(self.config.streams_max)),
             ending: tokens.ending.clone(),
             settings_digest: self.config.ring.settings,
+            shared_settings: shared_settings(&self.config.ring),
             discovery: discovery.clone(),
         };
         let places = Places {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::parts::SERVICE;
+use super::settings::KINDS;
+
 /// Where a value came from; a later one beats an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -101,6 +104,16 @@ impl fmt::Display for Fault {
 pub struct ConfigFaults {
     /// The faults, at least one.
     pub faults: Vec<Fault>,
+}
+
+impl ConfigFaults {
+    /// Whether nothing is wrong but that nobody said whom to ask for others.
+    pub fn are_for_want_of_a_finder(&self) -> bool {
+        let asked_for = [KINDS, SERVICE];
+        self.faults.iter().all(|fault| {
+            fault.origin == Origin::Default && asked_for.contains(&fault.setting.as_str())
+        })
+    }
 }
 
 fn lines(faults: &[Fault]) -> String {

@@ -10,7 +10,12 @@ use super::fault::{Fault, Origin};
 use super::settings::{ENV_PREFIX, Form, SETTINGS, Setting};
 
 /// Environment names that begin like settings and are none: they belong to the command itself.
-const OTHER_ENV: [&str; 2] = ["DISCOVERY_CONFIG", "DISCOVERY_LOG"];
+const OTHER_ENV: [&str; 4] = [
+    "DISCOVERY_CONFIG",
+    "DISCOVERY_LOG",
+    "DISCOVERY_NODE",
+    "DISCOVERY_ADMIN",
+];
 
 /// What a variable holds that the kubelet sets for a Service of a name like ours.
 const SERVICE_LINKS: [&str; 3] = ["tcp://", "udp://", "sctp://"];

@@ -25,6 +25,7 @@ pub use plan::{FinderPlan, Part};
 pub use schema::schema;
 pub use settings::{Form, SETTINGS, Setting};
 
+pub(crate) use ring::shared_settings;
 pub(crate) use values::positive_time;
 
 use layers::Layers;

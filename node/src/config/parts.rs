@@ -18,7 +18,8 @@ use super::settings::FAMILIES;
 use super::values::{Reader, not_empty, parsed, switch, time};
 
 const KUBERNETES: &str = "finder.kubernetes";
-const SERVICE: &str = "finder.kubernetes.service";
+/// The Services to ask for.
+pub(super) const SERVICE: &str = "finder.kubernetes.service";
 const NAMESPACE: &str = "finder.kubernetes.namespace";
 const KUBECONFIG: &str = "finder.kubernetes.kubeconfig";
 const CONTEXT: &str = "finder.kubernetes.context";

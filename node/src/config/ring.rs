@@ -3,6 +3,8 @@
 use std::hash::Hasher;
 
 use discovery_core::{NodeName, ProofRule};
+use discovery_proto::convert::duration;
+use discovery_proto::discovery::v1;
 use discovery_tcp::{Formation, Merge, Quorum, Recovery, RingConfig};
 use twox_hash::XxHash64;
 
@@ -59,6 +61,26 @@ pub(super) fn ring_config(reader: &mut Reader<'_>, finder: Option<&FinderPlan>) 
         reader.fault(key, value.as_deref(), &fault.what);
     }
     config
+}
+
+/// What all members should share of a ring's configuration, in the words of the settings.
+pub(crate) fn shared_settings(config: &RingConfig) -> v1::SharedSettings {
+    v1::SharedSettings {
+        formation: config.formation.to_string(),
+        recovery: word(RECOVERIES, config.recovery).to_owned(),
+        quorum: word(QUORUMS, config.quorum).to_owned(),
+        proof: word(PROOFS, config.proof).to_owned(),
+        merge: word(MERGES, config.merge).to_owned(),
+        silence_limit: Some(duration(config.silence_limit)),
+    }
+}
+
+/// The name of a choice; empty for one that has none here yet.
+fn word<T: Copy + PartialEq>(names: &[(&'static str, T)], chosen: T) -> &'static str {
+    let mut names = names.iter();
+    names
+        .find(|(_, value)| *value == chosen)
+        .map_or("", |(name, _)| *name)
 }
 
 fn key(field: &str) -> String {

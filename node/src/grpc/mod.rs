@@ -70,6 +70,8 @@ pub(crate) struct Api {
     pub(crate) ending: CancellationToken,
     /// A digest of what all members must share.
     pub(crate) settings_digest: u64,
+    /// What all members should share, in words.
+    pub(crate) shared_settings: v1::SharedSettings,
 }
 
 /// Waits for the answer of a call within its limit.

@@ -8,7 +8,7 @@ use discovery_core::{
 use discovery_proto::convert::{duration, timestamp};
 use discovery_proto::discovery::v1;
 use discovery_tcp::message::PhaseKind;
-use discovery_tcp::ring::Status as RingStatus;
+use discovery_tcp::ring::{Status as RingStatus, observers_of};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -44,8 +44,20 @@ impl Api {
             recent_removals: self.feed.removals().iter().map(removal).collect(),
             settings_digest: self.settings_digest,
             now: Some(timestamp(crate::feed::now())),
+            shared_settings: Some(self.shared_settings.clone()),
+            observers: observers(&status),
         })
     }
+}
+
+/// Who observes the node that answers.
+fn observers(status: &RingStatus) -> Vec<String> {
+    let observers = status
+        .topology
+        .as_ref()
+        .map(|topology| observers_of(topology, status.node.id()));
+    let observers = observers.unwrap_or_default().into_iter();
+    observers.map(|observer| observer.to_string()).collect()
 }
 
 fn phase(phase: PhaseKind) -> v1::Phase {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::program::{Ended, Running, run};
+use crate::program::{Ended, Running, run, run_in};
 
 /// A node that founds alone, and where it is asked.
 struct Node {
@@ -144,6 +144,9 @@ async fn doctor_lays_the_views_side_by_side() {
         "{}",
         diff.out
     );
+    let unaided = node.ask(&["doctor"]).await;
+    assert_eq!(unaided.code, 0, "{unaided:?}");
+    assert!(unaided.out.contains("ok    finder"), "{}", unaided.out);
     let checked = node.ask(&["doctor", "--seed", "127.0.0.1:1"]).await;
     for check in ["node", "clock", "settings", "agreement"] {
         assert!(
@@ -152,6 +155,53 @@ async fn doctor_lays_the_views_side_by_side() {
             checked.out
         );
     }
+}
+
+#[tokio::test]
+async fn doctor_is_no_use_where_there_is_neither_a_finder_nor_a_node() {
+    let ended = run_in(&["doctor"], &[("DISCOVERY_ADMIN", "127.0.0.1:1")]).await;
+    assert_eq!(ended.code, 64, "{ended:?}");
+    assert!(ended.err.contains("say whom to ask"), "{}", ended.err);
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run_in(&["doctor"], &[("DISCOVERY_NODE", &socket(&folder))]).await;
+    assert_eq!(ended.code, 6, "{ended:?}");
+}
+
+#[tokio::test]
+async fn doctor_says_whom_it_could_not_ask_and_that_this_is_no_agreement() {
+    let node = Node::start().await;
+    let told = node.ask(&["topology", "-o", "json"]).await;
+    let told: Value = serde_json::from_str(&told.out).expect("one object");
+    let ring = told["members"][0]["addresses"][0].as_str().expect("a ring");
+    // It serves no API, so that nobody can ask it.
+    let mute = Running::start(&[
+        "run",
+        "--formation=majority",
+        "--founding-name=solo",
+        "--founding-name=mute",
+        "--seed",
+        ring,
+        "--node-name=mute",
+        "--advertise=127.0.0.1",
+        "--ring-listen=127.0.0.1:0",
+        "--grpc-listen=off",
+        "--http-listen=off",
+        "--admin-listen=off",
+    ]);
+    let at = socket(&node.folder);
+    let mut topologies = Running::start(&["topology", "--watch", "-o", "json", "--node", &at]);
+    topologies
+        .json_where(|event| {
+            event["members"]
+                .as_array()
+                .is_some_and(|all| all.len() == 2)
+        })
+        .await;
+    let diff = node.ask(&["doctor", "--diff"]).await;
+    assert_eq!(diff.code, 1, "{diff:?}");
+    let words = "could not be asked: mute";
+    assert!(diff.out.contains(words), "{}", diff.out);
+    mute.terminate().await;
 }
 
 #[tokio::test]

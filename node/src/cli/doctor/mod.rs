@@ -31,7 +31,9 @@ use views::{Peer, View};
 /// where a node runs, the cluster that it sees: peers in both directions, clocks, settings.
 ///
 /// Every line is ok, warn (something is lost) or FAIL (seeds are not found, or a cluster could not
-/// form on them), with what to do. Exit code 0 if nothing failed, else 1.
+/// form on them), with what to do. Exit code 0 if nothing failed, else 1; with --diff 0 only if all
+/// members were asked and see the same. Where nobody says whom to ask for seeds, the node's own
+/// finder is looked at.
 #[derive(Debug, Args)]
 #[command(after_long_help = DOCTOR_JSON_HELP)]
 pub(super) struct DoctorArgs {
@@ -44,7 +46,7 @@ pub(super) struct DoctorArgs {
     wait: Duration,
 
     /// The node whose cluster is checked too [default: one on this host, if it answers]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", env = "DISCOVERY_NODE")]
     node: Option<NodeAddress>,
 
     /// Compare the views of all members, side by side, and check nothing else
@@ -59,7 +61,7 @@ const DOCTOR_JSON_HELP: &str = "\
 With --json each check is one line on standard output, one JSON object:
   finder   which finder; there is one for each Service
   check    configuration | credentials | API server | permissions | Service | ports | selector |
-           seeds | census | this pod | name | node | peer | clock | settings | agreement
+           seeds | census | this pod | node | finder | peer | clock | settings | agreement
   verdict  ok | warn | fail
   found    what was found
   remedy   what to do; null if nothing is known or needed";
@@ -75,25 +77,36 @@ pub(super) async fn run(
             code = stop.asked() => Ok(code),
         };
     }
-    let plan = args.finder.plan(surroundings)?;
-    let composed = compose(&plan)?;
+    let plan = match args.finder.plan(surroundings) {
+        Ok(plan) => Ok(plan),
+        Err(faults) if faults.are_for_want_of_a_finder() => Err(faults),
+        Err(faults) => return Err(faults.into()),
+    };
     let mut all = Vec::new();
-    for (part, planned) in composed.parts.iter().zip(&plan.parts) {
-        // Every request has the finder's own deadline, and the first seeds have --wait.
-        let checks = tokio::select! {
-            checks = check_part(part, planned, surroundings, args.wait) => checks,
-            code = stop.asked() => return Ok(code),
-        };
-        show(args, &checks)?;
-        all.extend(checks.list);
+    if let Ok(plan) = &plan {
+        let composed = compose(plan)?;
+        for (part, planned) in composed.parts.iter().zip(&plan.parts) {
+            // Every request has the finder's own deadline, and the first seeds have --wait.
+            let checks = tokio::select! {
+                checks = check_part(part, planned, surroundings, args.wait) => checks,
+                code = stop.asked() => return Ok(code),
+            };
+            show(args, &checks)?;
+            all.extend(checks.list);
+        }
     }
     let checks = tokio::select! {
-        checks = check_cluster(args) => checks?,
+        checks = check_cluster(args, plan.is_err()) => checks?,
         code = stop.asked() => return Ok(code),
     };
-    if let Some(checks) = checks {
-        show(args, &checks)?;
-        all.extend(checks.list);
+    match (checks, plan) {
+        (Some(checks), _) => {
+            show(args, &checks)?;
+            all.extend(checks.list);
+        }
+        (None, Ok(_)) => {}
+        // Neither a finder nor a node: there is nothing to look at.
+        (None, Err(faults)) => return Err(faults.into()),
     }
     if !args.json {
         terminal::say(&tally(&all))?;
@@ -121,8 +134,9 @@ fn node_address(args: &DoctorArgs) -> NodeAddress {
     args.node.clone().unwrap_or_else(default)
 }
 
-/// The cluster that a node sees; nothing if nobody named a node and none answers here.
-async fn check_cluster(args: &DoctorArgs) -> Result<Option<Checks>, Failure> {
+/// The cluster that a node sees, with its finder on demand; nothing if nobody named a node and none
+/// answers here.
+async fn check_cluster(args: &DoctorArgs, with_finder: bool) -> Result<Option<Checks>, Failure> {
     let address = node_address(args);
     let own = match cluster::ask(&address).await {
         Ok(own) => own,
@@ -133,10 +147,13 @@ async fn check_cluster(args: &DoctorArgs) -> Result<Option<Checks>, Failure> {
     let views = all_views(&own, &peers);
     let mut checks = Checks::of(format!("cluster {}", own.status.cluster_name));
     views::node(&own, &mut checks);
+    if with_finder {
+        views::finder(&own, &mut checks);
+    }
     views::peers(&own, &peers, &mut checks);
     views::clocks(&views, &mut checks);
     views::settings(&views, &mut checks);
-    views::agreement(&views, &mut checks);
+    views::agreement(&views, &unasked(&peers), &mut checks);
     Ok(Some(checks))
 }
 
@@ -147,7 +164,7 @@ async fn compare(args: &DoctorArgs) -> Result<u8, Failure> {
     let own = own.map_err(|why| unreachable(&address, why))?;
     let peers = cluster::ask_peers(&own).await;
     let mut checks = Checks::of(format!("cluster {}", own.status.cluster_name));
-    views::agreement(&all_views(&own, &peers), &mut checks);
+    views::agreement(&all_views(&own, &peers), &unasked(&peers), &mut checks);
     if !args.json {
         terminal::say(&views::diff((own_name(&own), &own), &peers))?;
     }
@@ -178,6 +195,12 @@ fn all_views<'a>(own: &'a View, peers: &'a [Peer]) -> Vec<(&'a str, &'a View)> {
         .iter()
         .filter_map(|peer| Some((peer.node.name.as_str(), peer.view.as_ref().ok()?)));
     [(own_name(own), own)].into_iter().chain(others).collect()
+}
+
+/// Whose views could not be had.
+fn unasked(peers: &[Peer]) -> Vec<&str> {
+    let unasked = peers.iter().filter(|peer| peer.view.is_err());
+    unasked.map(|peer| peer.node.name.as_str()).collect()
 }
 
 async fn check_part(

@@ -75,7 +75,30 @@ pub(super) fn node(own: &View, checks: &mut Checks) {
     }
 }
 
-/// Whether every other member is reached from here, and hears this node.
+/// What the finder of the node that was asked says.
+pub(super) fn finder(own: &View, checks: &mut Checks) {
+    let Some(finder) = &own.status.finder else {
+        checks.ok("finder", "the node has none, or has not asked it yet");
+        return;
+    };
+    let whose = &finder.provenance;
+    match finder.state.as_str() {
+        "known" => {
+            let count = finder.seeds.len();
+            checks.ok("finder", format!("{whose}: {count} seeds are known"));
+        }
+        "empty" => {
+            let remedy = "start the others, or correct where the node looks for them";
+            checks.warn("finder", format!("{whose}: nobody is listed"), remedy);
+        }
+        _ => {
+            let found = format!("{whose}: {}", finder.detail);
+            checks.fail("finder", found, &finder.remedy);
+        }
+    }
+}
+
+/// Whether every other member is reached from here, and what is known of its hearing this node.
 pub(super) fn peers(own: &View, peers: &[Peer], checks: &mut Checks) {
     let own_id = own.status.node.as_ref().map_or("", |node| node.id.as_str());
     for peer in peers {
@@ -101,8 +124,23 @@ pub(super) fn peers(own: &View, peers: &[Peer], checks: &mut Checks) {
                 "what it sends comes in and what is sent to it is lost: look for a rule that \
                  holds one direction only",
             ),
-            Ok(_) => checks.ok("peer", format!("{name}: {to}, and it hears this node")),
+            Ok(_) => checks.ok(
+                "peer",
+                format!("{name}: {to}, {}", hears(own, &peer.node.id)),
+            ),
         }
+    }
+}
+
+/// What is known of a member that does not accuse the node that was asked.
+fn hears(own: &View, id: &str) -> &'static str {
+    let observers = &own.status.observers;
+    if observers.iter().any(|observer| observer == id) {
+        "and it hears this node"
+    } else if observers.is_empty() {
+        "and it says nothing against this node"
+    } else {
+        "and it does not observe this node, so it cannot tell whether it hears it"
     }
 }
 
@@ -140,35 +178,50 @@ pub(super) fn clocks(views: &[(&str, &View)], checks: &mut Checks) {
     }
 }
 
-/// Whether what must be the same is the same.
+/// What should be the same at all nodes: how to set it, and what a node says of it.
+type Shared = (&'static str, fn(&v1::GetStatusResponse) -> Option<String>);
+
+/// Everything that should be the same.
+const SHARED: &[Shared] = &[
+    ("--cluster", |status| Some(status.cluster_name.clone())),
+    ("--shared-settings", |status| {
+        Some(format!("{:016x}", status.settings_digest))
+    }),
+    ("--formation", |status| {
+        Some(status.shared_settings.as_ref()?.formation.clone())
+    }),
+    ("--recovery", |status| {
+        Some(status.shared_settings.as_ref()?.recovery.clone())
+    }),
+    ("--quorum", |status| {
+        Some(status.shared_settings.as_ref()?.quorum.clone())
+    }),
+    ("--proof", |status| {
+        Some(status.shared_settings.as_ref()?.proof.clone())
+    }),
+    ("--merge", |status| {
+        Some(status.shared_settings.as_ref()?.merge.clone())
+    }),
+    ("--silence-limit", |status| {
+        let limit = status.shared_settings.as_ref()?.silence_limit?;
+        let limit = Duration::try_from(limit).ok()?;
+        Some(format!("{limit:?}"))
+    }),
+];
+
+/// Whether what should be the same is the same.
 pub(super) fn settings(views: &[(&str, &View)], checks: &mut Checks) {
-    let by = |of: fn(&v1::GetStatusResponse) -> String| {
-        let mut values: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for (name, view) in views {
-            values.entry(of(&view.status)).or_default().push(name);
+    let mut differ = Vec::new();
+    for (flag, of) in SHARED {
+        let values = values(views, *of);
+        if values.len() > 1 {
+            differ.push(format!("{flag} is {}", words(&values)));
         }
-        values
-    };
-    let words = |values: &BTreeMap<String, Vec<&str>>| {
-        let words = values
-            .iter()
-            .map(|(value, names)| format!("{value} at {}", names.join(", ")));
-        words.collect::<Vec<_>>().join("; ")
-    };
-    let names = by(|status| status.cluster_name.clone());
-    let digests = by(|status| status.settings_digest.to_string());
-    let programs = by(|status| status.program_version.clone());
-    if names.len() > 1 || digests.len() > 1 {
-        let found = format!(
-            "cluster {}; shared settings {}",
-            words(&names),
-            words(&digests)
-        );
-        checks.fail(
-            "settings",
-            found,
-            "give all nodes the same --cluster and --shared-settings",
-        );
+    }
+    let programs = values(views, |status| Some(status.program_version.clone()));
+    if !differ.is_empty() {
+        let remedy = "give all nodes the same; while a roll-out changes it, finish that first";
+        checks.fail("settings", differ.join("; "), remedy);
     } else if programs.len() > 1 {
         let found = format!("several versions run: {}", words(&programs));
         checks.warn(
@@ -181,8 +234,33 @@ pub(super) fn settings(views: &[(&str, &View)], checks: &mut Checks) {
     }
 }
 
-/// Whether all see the same topology.
-pub(super) fn agreement(views: &[(&str, &View)], checks: &mut Checks) {
+/// Each value with those who have it; who does not tell is left out.
+fn values<'a>(
+    views: &[(&'a str, &View)],
+    of: fn(&v1::GetStatusResponse) -> Option<String>,
+) -> BTreeMap<String, Vec<&'a str>> {
+    let mut values: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, view) in views {
+        if let Some(value) = of(&view.status) {
+            values.entry(value).or_default().push(name);
+        }
+    }
+    values
+}
+
+fn words(values: &BTreeMap<String, Vec<&str>>) -> String {
+    let words = values
+        .iter()
+        .map(|(value, names)| format!("{value} at {}", names.join(", ")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether all see the same topology; of those who could not be asked that is not known.
+pub(super) fn agreement(views: &[(&str, &View)], unasked: &[&str], checks: &mut Checks) {
+    let not_asked = match unasked {
+        [] => String::new(),
+        names => format!("; could not be asked: {}", names.join(", ")),
+    };
     let mut seen: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut hashes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, view) in views {
@@ -195,17 +273,20 @@ pub(super) fn agreement(views: &[(&str, &View)], checks: &mut Checks) {
     }
     let torn = hashes.iter().find(|(_, hashes)| hashes.len() > 1);
     if let Some((id, hashes)) = torn {
-        let found = format!("{id} is told with different content: {}", hashes.join(", "));
+        let hashes = hashes.join(", ");
+        let found = format!("{id} is told with different content: {hashes}{not_asked}");
         let remedy = "this must never be; keep the logs and the output of 'admin dump' of all \
                       nodes, and report it";
         checks.fail("agreement", found, remedy);
     } else if seen.len() > 1 {
-        let words = seen
-            .iter()
-            .map(|(id, names)| format!("{id} at {}", names.join(", ")));
-        let found = words.collect::<Vec<_>>().join("; ");
+        let found = format!("{}{not_asked}", words(&seen));
         let remedy = "ask again: a change takes a moment to reach all; one that stays behind is \
                       cut off, see the peers above";
+        checks.warn("agreement", found, remedy);
+    } else if !unasked.is_empty() {
+        let (asked, all) = (views.len(), views.len() + unasked.len());
+        let found = format!("{asked} of {all} nodes were asked and see the same{not_asked}");
+        let remedy = "let their gRPC ports be reached from here: what they see is not known";
         checks.warn("agreement", found, remedy);
     } else {
         checks.ok(

@@ -49,10 +49,78 @@ fn verdict(judge: impl FnOnce(&mut Checks)) -> (Verdict, String) {
 fn the_same_topology_with_other_content_is_worse_than_another_topology() {
     let (left, same, later, torn) = (view(3, "x"), view(3, "x"), view(4, "y"), view(3, "z"));
     let judged =
-        |other: &View| verdict(|checks| agreement(&[("a", &left), ("b", other)], checks)).0;
+        |other: &View| verdict(|checks| agreement(&[("a", &left), ("b", other)], &[], checks)).0;
     assert_eq!(judged(&same), Verdict::Ok);
     assert_eq!(judged(&later), Verdict::Warn);
     assert_eq!(judged(&torn), Verdict::Fail);
+}
+
+#[test]
+fn members_that_could_not_be_asked_do_not_agree() {
+    let own = view(3, "x");
+    let (judged, found) = verdict(|checks| agreement(&[("a", &own)], &["b", "c"], checks));
+    assert_eq!(judged, Verdict::Warn);
+    let expected = "1 of 3 nodes were asked and see the same; could not be asked: b, c";
+    assert_eq!(found, expected);
+    let later = view(4, "y");
+    let (_, found) = verdict(|checks| agreement(&[("a", &own), ("b", &later)], &["c"], checks));
+    assert!(found.ends_with("; could not be asked: c"), "{found}");
+}
+
+#[test]
+fn only_an_observer_is_said_to_hear_a_node() {
+    let peer = Peer {
+        node: named("b"),
+        ring: Dial::Answers(Duration::ZERO),
+        view: Ok(view(3, "x")),
+    };
+    let told = |observers: &[&str]| {
+        let mut own = view(3, "x");
+        own.status.observers = observers.iter().map(ToString::to_string).collect();
+        verdict(|checks| peers(&own, std::slice::from_ref(&peer), checks)).1
+    };
+    assert!(told(&["id-b"]).ends_with("and it hears this node"));
+    assert!(told(&["id-c"]).contains("does not observe this node"));
+    assert!(told(&[]).ends_with("says nothing against this node"));
+}
+
+#[test]
+fn a_choice_that_differs_is_told_and_one_that_is_not_told_is_not_another() {
+    let chosen = |quorum: &str, seconds| {
+        let mut view = view(3, "x");
+        view.status.shared_settings = Some(v1::SharedSettings {
+            quorum: quorum.to_owned(),
+            silence_limit: Some(prost_types::Duration { seconds, nanos: 0 }),
+            ..v1::SharedSettings::default()
+        });
+        view
+    };
+    let (all, none, old) = (chosen("majority", 2), chosen("none", 3), view(3, "x"));
+    let judged = |other: &View| verdict(|checks| settings(&[("a", &all), ("b", other)], checks));
+    let (verdict, found) = judged(&none);
+    assert_eq!(verdict, Verdict::Fail);
+    let expected = "--quorum is majority at a, none at b; --silence-limit is 2s at a, 3s at b";
+    assert_eq!(found, expected);
+    assert_eq!(judged(&old).0, Verdict::Ok);
+}
+
+#[test]
+fn what_the_finder_of_a_node_says_is_judged() {
+    let judged = |state: &str| {
+        let mut own = view(3, "x");
+        own.status.finder = Some(v1::FinderStatus {
+            state: state.to_owned(),
+            ..v1::FinderStatus::default()
+        });
+        verdict(|checks| finder(&own, checks)).0
+    };
+    assert_eq!(judged("known"), Verdict::Ok);
+    assert_eq!(judged("empty"), Verdict::Warn);
+    assert_eq!(judged("unknown"), Verdict::Fail);
+    assert_eq!(
+        verdict(|checks| finder(&view(3, "x"), checks)).0,
+        Verdict::Ok
+    );
 }
 
 #[test]
