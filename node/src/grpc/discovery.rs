@@ -7,6 +7,7 @@ use std::time::Duration;
 use discovery_core::Discovery as _;
 use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::discovery_server::Discovery;
+use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
 use super::refusals::Refusal;
@@ -66,13 +67,18 @@ impl Discovery for Api {
         &self,
         request: Request<v1::LeaveRequest>,
     ) -> Result<Response<v1::LeaveResponse>, Status> {
-        let caller = request.remote_addr().map(|address| address.ip());
-        if !caller.is_some_and(is_loopback) {
+        if !is_local(&request) {
             return Err(Refusal::NotLocal.into());
         }
         let (decided, detail) = leave_words(self.control.end(Duration::ZERO).await);
         Ok(Response::new(v1::LeaveResponse { decided, detail }))
     }
+}
+
+/// Whether a call comes from this host: by a loopback address, or over a Unix socket.
+fn is_local<T>(request: &Request<T>) -> bool {
+    let caller = request.remote_addr().map(|address| address.ip());
+    caller.is_some_and(is_loopback) || request.extensions().get::<UdsConnectInfo>().is_some()
 }
 
 /// Whether an address is of this host alone, an IPv4 one that came in by IPv6 included.

@@ -6,6 +6,7 @@ use discovery_node::app::End;
 use discovery_node::config::AdminListen;
 use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::admin_client::AdminClient;
+use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
@@ -30,11 +31,16 @@ async fn cluster(count: usize) -> (Vec<Running>, tempfile::TempDir) {
 }
 
 async fn admin(node: &Running) -> AdminClient<Channel> {
+    AdminClient::new(socket(node).await)
+}
+
+/// A connection to the socket of a node.
+async fn socket(node: &Running) -> Channel {
     let path = node.admin.as_ref().unwrap();
     let mode = std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "only its owner may open it");
     let endpoint = Endpoint::from_shared(format!("unix://{}", path.display())).unwrap();
-    AdminClient::new(endpoint.connect().await.unwrap())
+    endpoint.connect().await.unwrap()
 }
 
 fn removal(member: &str) -> v1::RemoveMemberRequest {
@@ -110,4 +116,14 @@ async fn a_drained_node_leaves_and_its_socket_is_gone() {
         .dump_state(v1::DumpStateRequest {})
         .await;
     assert!(dump.unwrap().into_inner().text.contains("ring-0"));
+}
+
+#[tokio::test]
+async fn whoever_may_open_the_socket_may_have_the_node_leave() {
+    let (mut nodes, _folder) = cluster(2).await;
+    let leaver = nodes.pop().unwrap();
+    let mut client = DiscoveryClient::new(socket(&leaver).await);
+    let left = client.leave(v1::LeaveRequest {}).await;
+    assert!(left.unwrap().into_inner().decided);
+    assert_eq!(leaver.ended().await, End::Left);
 }
