@@ -1,5 +1,6 @@
 //! From a configuration to a running node: binds, starts the ring, then serves.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -170,12 +171,13 @@ fn local_address(listener: &TcpListener) -> Option<SocketAddr> {
 /// Starts the services; each ends once it is told to, and its open calls with it.
 async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
     let mut services = JoinSet::new();
+    let (view, closing) = (&api.view, &tokens.closing);
     if let Some(listener) = bound.grpc {
-        let (connections, stop) = (Connections::until(&tokens.cut), tokens.closing.clone());
+        let (connections, stop) = (Connections::until(&tokens.cut), closing.clone());
         let (reporter, serving) = serve_api(listener, connections, api.clone(), stop).await;
-        services.spawn(async move { ended("gRPC", serving.await) });
-        let (discovery, view) = (api.discovery.clone(), api.view.clone());
-        let (draining, closing) = (tokens.draining.clone(), tokens.closing.clone());
+        services.spawn(watched("gRPC", serving, view.clone(), closing.clone()));
+        let (discovery, view) = (api.discovery.clone(), view.clone());
+        let (draining, closing) = (tokens.draining.clone(), closing.clone());
         services.spawn(async move {
             let health = keep_up_to_date(reporter.clone(), discovery, view, draining);
             closing.run_until_cancelled(health).await;
@@ -183,21 +185,33 @@ async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
         });
     }
     if let Some(listener) = bound.http {
-        let serving = http::serve(listener, api.view.clone(), tokens.closing.clone());
-        services.spawn(async move { ended("HTTP", serving.await) });
+        let serving = http::serve(listener, view.clone(), closing.clone());
+        services.spawn(watched("HTTP", serving, view.clone(), closing.clone()));
     }
     if let Some(listener) = bound.admin {
-        let (connections, stop) = (Connections::until(&tokens.cut), tokens.closing.clone());
+        let (connections, stop) = (Connections::until(&tokens.cut), closing.clone());
         let serving = serve_admin(listener, connections, api.clone(), stop);
-        services.spawn(async move { ended("admin", serving.await) });
+        let what = "operators'";
+        services.spawn(watched(what, serving, view.clone(), closing.clone()));
     }
     services
 }
 
-fn ended<E: std::error::Error>(what: &str, served: Result<(), E>) {
-    if let Err(error) = served {
-        tracing::error!(%error, "the {what} service has ended");
-    }
+/// Serves until it is told to stop; a service that ends before leaves a node that says it is alive
+/// and answers nobody, so it is then not alive either.
+async fn watched<E: fmt::Display>(
+    what: &str,
+    serving: impl Future<Output = Result<(), E>>,
+    view: NodeView,
+    closing: CancellationToken,
+) {
+    let why = match serving.await {
+        _ if closing.is_cancelled() => return,
+        Ok(()) => "nobody told it to stop".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(why, "the {what} service has ended");
+    view.break_down(format!("the {what} service has ended: {why}"));
 }
 
 /// A word for each stage of the end.
@@ -209,5 +223,44 @@ impl Default for Tokens {
             closing: CancellationToken::new(),
             cut: CancellationToken::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use discovery_tcp::Formation;
+
+    use super::*;
+
+    async fn view() -> NodeView {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let node = TcpDiscovery::builder().name("alone").listener(listener);
+        let node = node.formation(Formation::Single).start().await.unwrap();
+        NodeView::start(node, None)
+    }
+
+    #[tokio::test]
+    async fn a_service_that_ends_by_itself_leaves_a_node_that_is_not_alive() {
+        let (view, closing) = (view().await, CancellationToken::new());
+        assert_eq!(view.liveness().await, Ok(()));
+        let failed = async { Err(io::Error::other("no more sockets")) };
+        watched("gRPC", failed, view.clone(), closing).await;
+        let why = "the gRPC service has ended: no more sockets".to_owned();
+        assert_eq!(
+            view.readiness().await.to_string(),
+            format!("not ready: {why}")
+        );
+        assert_eq!(view.liveness().await, Err(why));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_was_told_to_stop_has_not_broken_down() {
+        let (view, closing) = (view().await, CancellationToken::new());
+        closing.cancel();
+        let cut = async { Err(io::Error::other("cut")) };
+        watched("gRPC", cut, view.clone(), closing).await;
+        assert_eq!(view.liveness().await, Ok(()));
     }
 }

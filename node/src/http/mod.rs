@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `/` | the page, whole in one file |
 //! | `/live` | what the page shows, as server-sent events |
-//! | `/livez` | 200 while the protocol's loop turns |
+//! | `/livez` | 200 while the protocol's loop turns and all services are served |
 //! | `/readyz` | 200 while the node may be given work, else 503; says why |
 //! | `/startupz` | 200 once the protocol's loop has turned |
 //! | `/metrics` | numbers, for Prometheus |

@@ -23,8 +23,8 @@ pub mod happening;
 pub mod readiness;
 pub mod sight;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use discovery_core::Finder;
@@ -70,6 +70,8 @@ struct Inner {
     heard: Heard,
     run: i64,
     is_draining: AtomicBool,
+    /// What has ended that should not have, in words.
+    broken: OnceLock<String>,
     task: AbortHandle,
 }
 
@@ -94,6 +96,7 @@ impl NodeView {
                 heard,
                 run: Timestamp::now().as_millisecond(),
                 is_draining: AtomicBool::new(false),
+                broken: OnceLock::new(),
                 task,
             }),
         }
@@ -135,6 +138,19 @@ impl NodeView {
         self.inner.is_draining.load(Ordering::Relaxed)
     }
 
+    /// Something that the node should do until it goes is over: it is neither ready nor alive from
+    /// now on, so that it is started anew. Says what; the first one counts.
+    pub fn break_down(&self, what: String) {
+        // Only the first one is told.
+        let _ = self.inner.broken.set(what);
+    }
+
+    /// What has broken down, unless the node is about to go anyway.
+    fn broken(&self) -> Option<&str> {
+        let broken = self.inner.broken.get().filter(|_| !self.is_draining());
+        broken.map(String::as_str)
+    }
+
     /// What the node says of itself now; none if its loop did not turn within [`ANSWER_LIMIT`].
     ///
     /// # Cancel safety
@@ -158,6 +174,9 @@ impl NodeView {
     ///
     /// Dropping the future changes nothing.
     pub async fn readiness(&self) -> Readiness {
+        if let Some(what) = self.broken() {
+            return Readiness::Not(what.to_owned());
+        }
         match self.status().await {
             Some(status) => Readiness::of(&status, self.is_draining()),
             None if self.is_draining() => Readiness::Not("it is leaving".to_owned()),
@@ -175,6 +194,9 @@ impl NodeView {
     ///
     /// Dropping the future changes nothing.
     pub async fn liveness(&self) -> Result<(), String> {
+        if let Some(what) = self.broken() {
+            return Err(what.to_owned());
+        }
         if self.status().await.is_some() || self.is_draining() {
             return Ok(());
         }

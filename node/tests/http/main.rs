@@ -55,7 +55,7 @@ async fn a_node_whose_loop_has_ended_is_not_alive() {
     stage.view.discovery().shutdown().await;
     let answer = stage.get("/livez").await;
     assert_eq!(answer.code, 503);
-    assert!(answer.body.starts_with("stuck: "), "{}", answer.body);
+    assert!(answer.body.starts_with("not alive: "), "{}", answer.body);
     let metrics = stage.get("/metrics").await.body;
     assert!(
         metrics.lines().any(|line| line == "discovery_up 0"),
