@@ -43,11 +43,19 @@ pub(super) fn run(args: &ConfigArgs, surroundings: &Surroundings) -> Result<u8, 
         ConfigCommand::Check(given) => {
             let plan = given.node.plan(surroundings)?;
             let (name, cluster) = (&plan.node.name, &plan.node.ring.cluster_name);
-            format!("ok: node {name} of cluster {cluster}\n")
+            let advice = advice(&plan).map_or_else(String::new, |text| format!("{text}\n"));
+            format!("ok: node {name} of cluster {cluster}\n{advice}")
         }
     };
     terminal::say(&text)?;
     Ok(exit::DONE)
+}
+
+/// What to add to the manifest of a pod, if anything.
+pub(super) fn advice(plan: &NodePlan) -> Option<String> {
+    let lines = plan.lines_to_add.join("\n");
+    let words = "the pod does not know all of itself; add to the container's env";
+    (!lines.is_empty()).then(|| format!("{words}:\n{lines}"))
 }
 
 /// Every setting with its value and where it comes from, then what the platform told.
@@ -57,7 +65,9 @@ fn table(plan: &NodePlan) -> String {
         let given = plan.given.iter().find(|(key, _, _)| *key == setting.key);
         let (value, from) = match given {
             Some((_, values, origin)) => (values.join(", "), origin.to_string()),
-            None => (setting.default.to_owned(), "default".to_owned()),
+            None => plan
+                .derived(setting.key)
+                .unwrap_or_else(|| (setting.default.to_owned(), "default".to_owned())),
         };
         rows.push(vec![setting.key.to_owned(), value, from]);
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use tokio::sync::Mutex;
 
+use super::config::advice;
 use super::{Failure, NodeFlags};
 use crate::app::{App, End};
 use crate::compose::compose;
@@ -33,6 +34,9 @@ pub(super) fn logs_json(plan: &NodePlan) -> bool {
 }
 
 pub(super) async fn run(plan: NodePlan, stop: &mut Stop) -> Result<u8, Failure> {
+    if let Some(advice) = advice(&plan) {
+        tracing::warn!("{advice}");
+    }
     let composed = plan.finder.as_ref().map(compose).transpose()?;
     let finder = composed.map(|composed| composed.finder);
     let (name, cluster) = (plan.node.name.clone(), plan.node.ring.cluster_name.clone());

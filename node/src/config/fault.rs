@@ -12,6 +12,8 @@ pub enum Origin {
     Default,
     /// A file that the platform mounts into every pod.
     Mounted(&'static str),
+    /// An environment variable by which the platform tells a pod of itself.
+    Platform(&'static str),
     /// A line of the configuration file.
     File {
         /// The file as it was named.
@@ -29,7 +31,7 @@ impl Origin {
     /// The layer as a number: file, environment, flags.
     pub(super) fn layer(&self) -> u8 {
         match self {
-            Self::Default | Self::Mounted(_) => 0,
+            Self::Default | Self::Mounted(_) | Self::Platform(_) => 0,
             Self::File { .. } => 1,
             Self::Env(_) => 2,
             Self::Flag(_) => 3,
@@ -41,7 +43,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("not given"),
-            Self::Mounted(path) => f.write_str(path),
+            Self::Mounted(told) | Self::Platform(told) => f.write_str(told),
             Self::File { path, line } => write!(f, "{path}:{line}"),
             Self::Env(name) => f.write_str(name),
             Self::Flag(flag) => write!(f, "--{flag}"),

@@ -49,6 +49,13 @@ impl Layers {
         self.0.insert(setting.key, Given { values, origin });
     }
 
+    /// Adds what the platform tells in this variable.
+    pub(super) fn add_platform(&mut self, key: &str, value: &str, variable: &'static str) {
+        if let Some(setting) = Setting::of_key(key) {
+            self.put(setting, in_env(setting, value), Origin::Platform(variable));
+        }
+    }
+
     /// Adds the file: one value for each key, with its line; unknown keys are faults.
     pub(super) fn add_file(&mut self, path: &str, text: &str, faults: &mut Vec<Fault>) {
         let (table, errors) = DeTable::parse_recoverable(text);
@@ -71,11 +78,7 @@ impl Layers {
                 continue;
             }
             match SETTINGS.iter().find(|setting| setting.env() == *name) {
-                Some(setting) if setting.form == Form::List => {
-                    let values = value.split(',').map(|value| value.trim().to_owned());
-                    self.put(setting, values.collect(), origin);
-                }
-                Some(setting) => self.put(setting, vec![value.trim().to_owned()], origin),
+                Some(setting) => self.put(setting, in_env(setting, value), origin),
                 None if OTHER_ENV.contains(&name.as_str()) || is_service_link(name) => {}
                 None => {
                     let remedy = unknown(name, SETTINGS.iter().map(Setting::env));
@@ -92,6 +95,14 @@ impl Layers {
                 self.put(setting, values.clone(), Origin::Flag(setting.flag));
             }
         }
+    }
+}
+
+/// The values of a setting as a variable has them.
+fn in_env(setting: &Setting, value: &str) -> Vec<String> {
+    match setting.form {
+        Form::List => value.split(',').map(|one| one.trim().to_owned()).collect(),
+        Form::Text | Form::Switch => vec![value.trim().to_owned()],
     }
 }
 

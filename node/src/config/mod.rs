@@ -9,6 +9,7 @@ mod node;
 mod node_settings;
 mod parts;
 mod plan;
+mod platform;
 mod ring;
 mod schema;
 mod settings;
@@ -16,6 +17,8 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+use discovery_tcp::Formation;
 
 pub use api::{ApiLimits, CALL_LIMIT, DECISION_LIMIT};
 pub use example::example_file;
@@ -85,8 +88,47 @@ pub struct NodePlan {
     pub finder: Option<FinderPlan>,
     /// Everything else.
     pub node: NodeConfig,
-    /// Every setting that somebody gave: its key, its values and where they came from.
+    /// Every setting that somebody gave, the platform included: its key, its values and where they
+    /// came from.
     pub given: Vec<(&'static str, Vec<String>, Origin)>,
+    /// Lines for the manifest of the pod, which runs without what they ask for but should not.
+    pub lines_to_add: Vec<String>,
+}
+
+impl NodePlan {
+    /// What a setting that nobody gave has come to, where that depends on others, and on which.
+    pub fn derived(&self, key: &str) -> Option<(String, String)> {
+        let parts = self.finder.iter().flat_map(|plan| &plan.parts);
+        let mut services = parts.filter_map(|part| match part {
+            Part::Kubernetes {
+                config,
+                namespace_from,
+                ..
+            } => Some((config, namespace_from)),
+            Part::Dns(_) | Part::Static(_) | Part::File(_) => None,
+        });
+        let ring = shared_settings(&self.node.ring);
+        let because = match self.node.ring.formation {
+            Formation::Census => "default: the finder lists every process",
+            _ => "default",
+        };
+        match (key, services.next()) {
+            (parts::NAMESPACE, Some((config, from))) => {
+                Some((config.namespace.clone(), from.to_string()))
+            }
+            (node_settings::CLUSTER, Some((_, _))) => {
+                let name = self.node.ring.cluster_name.to_string();
+                Some((name, "namespace and Service".to_owned()))
+            }
+            (node_settings::CLUSTER, None) => {
+                let name = self.node.ring.cluster_name.to_string();
+                Some((name, "default".to_owned()))
+            }
+            (node_settings::FORMATION, _) => Some((ring.formation, because.to_owned())),
+            (node_settings::RECOVERY, _) => Some((ring.recovery, because.to_owned())),
+            _ => None,
+        }
+    }
 }
 
 /// Reads file, environment and flags as everything that a node is run with.
@@ -113,6 +155,7 @@ pub fn node_plan(
         faults: &mut faults,
     };
     let node = node::node_config(&mut reader, surroundings, finder.as_ref());
+    let lines_to_add = platform::lines_to_add(&layers, surroundings);
     let given = layers
         .iter()
         .map(|(key, given)| (key, given.values.clone(), given.origin.clone()))
@@ -122,6 +165,7 @@ pub fn node_plan(
             finder,
             node,
             given,
+            lines_to_add,
         }),
         _ => Err(ConfigFaults { faults }),
     }
@@ -133,6 +177,7 @@ fn read_layers(
     flags: &BTreeMap<&'static str, Vec<String>>,
 ) -> (Layers, Vec<Fault>) {
     let (mut layers, mut faults) = (Layers::default(), Vec::new());
+    platform::add(&mut layers, surroundings);
     if let Some(path) = file {
         let shown = path.display().to_string();
         match read_file(path) {

@@ -17,6 +17,7 @@ use super::node_settings::{
     HTTP_LISTEN, LOG_FORMAT, NAME, POD_UID, RING_LISTEN, STOP_LIMIT, STREAMS_MAX, ZONE,
 };
 use super::plan::{FinderPlan, Part};
+use super::platform::{POD_IPS, POD_NAME, UID, line};
 use super::ring::ring_config;
 use super::values::{Reader, switch, time};
 
@@ -138,29 +139,28 @@ pub(super) fn node_config(
     surroundings: &Surroundings,
     finder: Option<&FinderPlan>,
 ) -> Option<NodeConfig> {
-    let from_env = |reader: &Reader<'_>, key: &str, names: &[&str]| {
-        let mut found = names.iter().filter_map(|name| surroundings.env.get(*name));
-        reader.text(key).or_else(|| found.next().cloned())
+    let in_manifest = |variable: &str| {
+        let line = surroundings.is_in_a_pod().then(|| line(variable));
+        line.map(|line| format!(":\n{line}")).unwrap_or_default()
     };
-    let name = from_env(reader, NAME, &["POD_NAME", "HOSTNAME"]);
+    let name = reader.text(NAME);
     if name.is_none() {
         let remedy = "name the node: --node-name NAME, or POD_NAME from the downward API";
-        reader.fault(NAME, None, remedy);
+        reader.fault(NAME, None, &format!("{remedy}{}", in_manifest(POD_NAME)));
     }
     let name = name.and_then(|text| identity::<NodeName>(reader, NAME, &text));
-    let pod_uid = from_env(reader, POD_UID, &["POD_UID"]);
+    let pod_uid = reader.text(POD_UID);
     if pod_uid.is_none() && surroundings.is_in_a_pod() {
-        let remedy = "a pod's node is known by the pod's uid; add to the container's env:\n\
-                      - {name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}";
-        reader.fault(POD_UID, None, remedy);
+        let remedy = "a pod's node is known by the pod's uid; add to the container's env";
+        reader.fault(POD_UID, None, &format!("{remedy}{}", in_manifest(UID)));
     }
     let pod_uid = pod_uid.and_then(|text| identity::<PodUid>(reader, POD_UID, &text));
     let zone = reader.text(ZONE);
     let zone = zone.and_then(|text| identity::<Zone>(reader, ZONE, &text));
-    let host = from_env(reader, HOST_NODE, &["NODE_NAME"]);
+    let host = reader.text(HOST_NODE);
     let host_node = host.and_then(|text| identity::<HostNode>(reader, HOST_NODE, &text));
     let attributes = attributes(reader);
-    let advertise = advertise(reader, surroundings);
+    let advertise = advertise(reader);
     let any = if advertise.iter().any(SocketAddr::is_ipv6) {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED)
     } else {
@@ -178,9 +178,13 @@ pub(super) fn node_config(
     }
     let is_everywhere = ring_listen.is_some_and(|address| address.ip().is_unspecified());
     if advertise.is_empty() && is_everywhere && reader.layers.get(ADVERTISE).is_none() {
-        let remedy = "say where other nodes reach this one: --advertise IP, or POD_IPS:\n\
-                      - {name: POD_IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}";
-        reader.fault(ADVERTISE, None, remedy);
+        let remedy = "say where other nodes reach this one: --advertise IP, or POD_IPS from the \
+                      downward API";
+        reader.fault(
+            ADVERTISE,
+            None,
+            &format!("{remedy}{}", in_manifest(POD_IPS)),
+        );
     }
     let mut ring = ring_config(reader, finder);
     ring.cluster_name = cluster(reader, finder).into();
@@ -237,21 +241,10 @@ fn attributes(reader: &mut Reader<'_>) -> Attributes {
     attributes
 }
 
-/// Where others reach the node: as given, else at the pod's addresses.
-fn advertise(reader: &mut Reader<'_>, surroundings: &Surroundings) -> Vec<SocketAddr> {
-    let mut texts = reader.texts(ADVERTISE);
-    if reader.layers.get(ADVERTISE).is_none() {
-        let ips = surroundings
-            .env
-            .get("POD_IPS")
-            .or(surroundings.env.get("POD_IP"));
-        texts = ips
-            .map(|ips| ips.split(',').map(|ip| ip.trim().to_owned()).collect())
-            .unwrap_or_default();
-        texts.retain(|text| !text.is_empty());
-    }
+/// Where others reach the node.
+fn advertise(reader: &mut Reader<'_>) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();
-    for text in texts {
+    for text in reader.texts(ADVERTISE) {
         let ip = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
         match ip.or_else(|_| text.parse::<SocketAddr>()) {
             Ok(address) => addresses.push(address),

@@ -20,6 +20,8 @@ pub(super) const ATTRIBUTES: &str = "node.attributes";
 pub(super) const RING_LISTEN: &str = "ring.listen";
 /// How a cluster comes into being.
 pub(super) const FORMATION: &str = "ring.formation";
+/// What is done when the quorum is lost for good.
+pub(super) const RECOVERY: &str = "ring.recovery";
 /// The names for formation by majority.
 pub(super) const NAMES: &str = "ring.names";
 /// What the settings digest is made of.
@@ -123,7 +125,7 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         r#"["ring-0", "ring-1", "ring-2"]"#,
     )),
     setting(
-        "ring.recovery",
+        RECOVERY,
         "recovery",
         "HOW",
         "What is done when the quorum is lost for good: census (with proofs of death) or manual",

@@ -51,14 +51,57 @@ fn a_pod_needs_nothing_but_the_services_name() {
 
 #[test]
 fn what_a_pod_lacks_is_told_as_lines_of_its_manifest() {
-    let lacking = &IN_A_POD[..3];
+    let lacking = &IN_A_POD[..1];
     let told = read(lacking, &[("finder.kubernetes.service", "ring")]).unwrap_err();
     for line in [
+        "- {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}",
+        "- {name: POD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}",
         "- {name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}",
         "- {name: POD_IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}",
     ] {
         assert!(told.contains(line), "{told}");
     }
+}
+
+#[test]
+fn what_a_pod_can_run_without_is_told_as_lines_too() {
+    let without = |names: &[&str]| {
+        let mut env: Vec<_> = IN_A_POD.to_vec();
+        env.retain(|(name, _)| !names.contains(name));
+        env.push(("HOSTNAME", "ring-0"));
+        read(&env, &[]).unwrap()
+    };
+    let plan = without(&["POD_NAME", "NODE_NAME"]);
+    assert_eq!(plan.node.name.as_str(), "ring-0");
+    let expected = [
+        "- {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}",
+        "- {name: NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}",
+    ];
+    assert_eq!(plan.lines_to_add, expected);
+    assert!(without(&[]).lines_to_add.is_empty());
+}
+
+#[test]
+fn what_the_platform_tells_is_said_to_come_from_it_and_is_beaten_by_all() {
+    let plan = read(IN_A_POD, &[("node.host_node", "given")]).unwrap();
+    let given = |key: &str| {
+        let given = plan.given.iter().find(|(of, _, _)| *of == key);
+        let (_, values, from) = given.expect(key);
+        format!("{} {from}", values.join(","))
+    };
+    assert_eq!(given(NAME), "ring-0 POD_NAME");
+    assert_eq!(given(POD_UID), "u-0 POD_UID");
+    assert_eq!(given(ADVERTISE), "10.88.0.7,fd00::7 POD_IPS");
+    assert_eq!(given(HOST_NODE), "given --host-node");
+    let derived = |key: &str| {
+        plan.derived(key)
+            .map(|(value, from)| format!("{value} {from}"))
+    };
+    let namespace = derived("finder.kubernetes.namespace");
+    assert_eq!(namespace.as_deref(), Some("prod POD_NAMESPACE"));
+    let formation = derived("ring.formation").unwrap();
+    assert!(formation.starts_with("census default"), "{formation}");
+    assert!(derived("ring.merge").is_none());
 }
 
 #[test]

@@ -14,13 +14,15 @@ use discovery_k8s::{
 use super::Surroundings;
 use super::fault::Origin;
 use super::plan::Part;
+use super::platform::{POD_NAMESPACE, line};
 use super::settings::FAMILIES;
 use super::values::{Reader, not_empty, parsed, switch, time};
 
 const KUBERNETES: &str = "finder.kubernetes";
 /// The Services to ask for.
 pub(super) const SERVICE: &str = "finder.kubernetes.service";
-const NAMESPACE: &str = "finder.kubernetes.namespace";
+/// The namespace of Services given without one.
+pub(super) const NAMESPACE: &str = "finder.kubernetes.namespace";
 const KUBECONFIG: &str = "finder.kubernetes.kubeconfig";
 const CONTEXT: &str = "finder.kubernetes.context";
 const API_URL: &str = "finder.kubernetes.api_url";
@@ -52,8 +54,10 @@ pub(super) fn kubernetes_parts(
     for text in services {
         let (service, namespace, namespace_from) = place(&text, reader, surroundings);
         if namespace.is_none() {
+            let lines = surroundings.is_in_a_pod().then(|| line(POD_NAMESPACE));
+            let lines = lines.map(|line| format!(":\n{line}")).unwrap_or_default();
             let remedy = "give --namespace NAME, or POD_NAMESPACE from the downward API";
-            reader.fault(NAMESPACE, None, remedy);
+            reader.fault(NAMESPACE, None, &format!("{remedy}{lines}"));
         }
         let mut config = template.clone();
         // A stand-in that is never used, so that the rest is checked all the same.
@@ -126,8 +130,8 @@ fn namespace(reader: &Reader<'_>, surroundings: &Surroundings) -> (Option<String
     if let Some(given) = reader.text(NAMESPACE) {
         return (Some(given), reader.origin(NAMESPACE));
     }
-    if let Some(name) = surroundings.env.get("POD_NAMESPACE") {
-        return (Some(name.clone()), Origin::Env("POD_NAMESPACE".to_owned()));
+    if let Some(name) = surroundings.env.get(POD_NAMESPACE) {
+        return (Some(name.clone()), Origin::Platform(POD_NAMESPACE));
     }
     let mounted = surroundings.mounted_namespace.clone();
     (mounted, Origin::Mounted(NAMESPACE_FILE))

@@ -268,8 +268,15 @@ async fn the_configuration_is_printed_with_where_each_value_comes_from() {
         "--advertise=10.0.0.1",
     ];
     let args = |command| [&["config", command][..], &flags].concat();
-    let printed = run(&args("print")).await;
-    assert!(printed.out.contains("--formation"), "{}", printed.out);
+    let printed = run_in(&args("print"), &[("NODE_NAME", "worker-3")]).await;
+    let line = |key: &str| printed.out.lines().find(|line| line.starts_with(key));
+    let words = |key: &str| line(key).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let expected = ["node.host_node", "worker-3", "NODE_NAME"];
+    assert_eq!(words("node.host_node").as_deref(), Some(&expected[..]));
+    let expected = ["ring.formation", "single", "--formation"];
+    assert_eq!(words("ring.formation").as_deref(), Some(&expected[..]));
+    let expected = ["ring.recovery", "manual", "default"];
+    assert_eq!(words("ring.recovery").as_deref(), Some(&expected[..]));
     assert!(
         printed.out.contains("node a of cluster default"),
         "{}",
