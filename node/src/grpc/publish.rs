@@ -28,7 +28,7 @@ impl Api {
             return Err(Refusal::Invalid { field, what }.into());
         }
         if let Some(first) = self.feed.delivered(&key) {
-            return Ok(answer(first, true));
+            return Ok(answer(first, Tries::Before));
         }
         let payload: Arc<[u8]> = seal(&key, &request.payload).into();
         let (bytes, bytes_max) = (payload.len(), self.payload_bytes_max);
@@ -42,17 +42,65 @@ impl Api {
             position: published.position,
         };
         if key.is_empty() {
-            return Ok(answer(own, false));
+            return Ok(answer(own, Tries::None));
         }
         // Another try may have been decided before this one; then that one was delivered.
-        let first = self.feed.first_with(&key, own).await.unwrap_or(own);
-        Ok(answer(first, first.position != own.position))
+        Ok(told(own, self.feed.first_with(&key, own).await))
     }
 }
 
-fn answer(place: MessageCursor, was_repeated: bool) -> v1::PublishResponse {
+/// What is known of other tries with the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tries {
+    /// None was decided before.
+    None,
+    /// One was decided before.
+    Before,
+    /// It is not known.
+    Unknown,
+}
+
+/// The answer where this try was decided here, and the first one with its key there.
+fn told(own: MessageCursor, first: Option<MessageCursor>) -> v1::PublishResponse {
+    match first {
+        Some(first) if first.position == own.position => answer(own, Tries::None),
+        Some(first) => answer(first, Tries::Before),
+        None => answer(own, Tries::Unknown),
+    }
+}
+
+fn answer(place: MessageCursor, tries: Tries) -> v1::PublishResponse {
     v1::PublishResponse {
         cursor: Some(cursor(place.topology, place.position)),
-        was_repeated,
+        was_repeated: tries == Tries::Before,
+        repetition_unknown: tries == Tries::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use discovery_core::{ClusterId, Epoch, TopologyId, TopologyVersion};
+
+    use super::*;
+
+    fn place(position: u64) -> MessageCursor {
+        let topology = TopologyId {
+            cluster_id: ClusterId::from_u128(1),
+            epoch: Epoch(1),
+            version: TopologyVersion::FIRST,
+        };
+        MessageCursor { topology, position }
+    }
+
+    #[test]
+    fn what_is_not_known_of_other_tries_is_not_denied() {
+        let judged = |first: Option<u64>| {
+            let answer = told(place(5), first.map(place));
+            let position = answer.cursor.unwrap().position;
+            (position, answer.was_repeated, answer.repetition_unknown)
+        };
+        assert_eq!(judged(Some(5)), (5, false, false));
+        assert_eq!(judged(Some(3)), (3, true, false));
+        assert_eq!(judged(None), (5, false, true));
     }
 }

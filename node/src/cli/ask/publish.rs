@@ -52,10 +52,10 @@ pub(in crate::cli) async fn run(args: &PublishArgs, stop: &mut Stop) -> Result<u
     };
     let cursor = answer.cursor.unwrap_or_default();
     let topology = cursor.topology.unwrap_or_default();
-    let repeated = if answer.was_repeated {
-        " (it was published before)"
-    } else {
-        ""
+    let repeated = match (answer.was_repeated, answer.repetition_unknown) {
+        (true, _) => " (it was published before)",
+        (false, true) => " (whether it was published before is not known)",
+        (false, false) => "",
     };
     terminal::say(&format!(
         "decided: epoch {} version {} position {}{repeated}\n",
