@@ -1,5 +1,6 @@
 //! From a configuration to a running node: binds, starts the ring, then serves.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,12 @@ use crate::feed::Feed;
 use crate::grpc::{Api, Connections, end_watches, keep_up_to_date, serve_admin, serve_api};
 use crate::http;
 use crate::view::{NodeView, Overheard};
+
+/// Most connections of the API at a time; one more is closed at once.
+const API_CONNECTIONS_MAX: usize = 4096;
+
+/// Most connections of operators at a time; one more is closed at once.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// A node that is put together and does not run yet.
 #[derive(Debug)]
@@ -173,7 +180,8 @@ async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
     let mut services = JoinSet::new();
     let (view, closing) = (&api.view, &tokens.closing);
     if let Some(listener) = bound.grpc {
-        let (connections, stop) = (Connections::until(&tokens.cut), closing.clone());
+        let connections = Connections::until(&tokens.cut, API_CONNECTIONS_MAX);
+        let stop = closing.clone();
         let (reporter, serving) = serve_api(listener, connections, api.clone(), stop).await;
         services.spawn(watched("gRPC", serving, view.clone(), closing.clone()));
         let (discovery, view) = (api.discovery.clone(), view.clone());
@@ -185,11 +193,17 @@ async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
         });
     }
     if let Some(listener) = bound.http {
-        let serving = http::serve(listener, view.clone(), closing.clone());
+        let max = http::CONNECTIONS_MAX;
+        let serving = http::serve(listener, max, view.clone(), closing.clone());
+        let serving = async {
+            serving.await;
+            Ok::<_, Infallible>(())
+        };
         services.spawn(watched("HTTP", serving, view.clone(), closing.clone()));
     }
     if let Some(listener) = bound.admin {
-        let (connections, stop) = (Connections::until(&tokens.cut), closing.clone());
+        let connections = Connections::until(&tokens.cut, ADMIN_CONNECTIONS_MAX);
+        let stop = closing.clone();
         let serving = serve_admin(listener, connections, api.clone(), stop);
         let what = "operators'";
         services.spawn(watched(what, serving, view.clone(), closing.clone()));

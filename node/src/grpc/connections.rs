@@ -1,12 +1,16 @@
-//! The connections of a listener, as its server gets them: all of them are over once the node is.
-//! The server runs each as a task of its own, which nothing else ends while a call goes on over it.
+//! The connections of a listener, as its server gets them: no more at a time than a limit, and all of
+//! them over once the node is. The server runs each as a task of its own, which nothing else ends
+//! while a call goes on over it.
 
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::stream::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
@@ -14,28 +18,40 @@ use tonic::transport::server::Connected;
 #[derive(Clone, Debug)]
 pub(crate) struct Connections {
     cut: CancellationToken,
+    /// One permit for each.
+    permits: Arc<Semaphore>,
 }
 
 impl Connections {
-    /// Connections that go on until this word at most.
-    pub(crate) fn until(cut: &CancellationToken) -> Self {
-        let cut = cut.clone();
-        Self { cut }
+    /// At most so many connections at a time, which go on until this word at most.
+    pub(crate) fn until(cut: &CancellationToken, max: usize) -> Self {
+        Self {
+            cut: cut.clone(),
+            permits: Arc::new(Semaphore::new(max)),
+        }
     }
 
-    /// What is accepted, as a server may have it.
+    /// What is accepted, as a server may have it; one more than there may be is closed at once.
     pub(super) fn of<C>(
         self,
         accepted: impl Stream<Item = io::Result<C>>,
     ) -> impl Stream<Item = io::Result<Connection<C>>> {
-        accepted.map(move |accepted| accepted.map(|inner| self.connection(inner)))
+        accepted.filter_map(move |accepted| {
+            let connection = accepted.map(|inner| self.connection(inner)).transpose();
+            if connection.is_none() {
+                tracing::debug!("turned away: too many connections");
+            }
+            ready(connection)
+        })
     }
 
-    fn connection<C>(&self, inner: C) -> Connection<C> {
-        Connection {
+    fn connection<C>(&self, inner: C) -> Option<Connection<C>> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        Some(Connection {
             inner,
             cut: Box::pin(self.cut.clone().cancelled_owned()),
-        }
+            _permit: permit,
+        })
     }
 }
 
@@ -44,6 +60,7 @@ impl Connections {
 pub(super) struct Connection<C> {
     inner: C,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl<C> Connection<C> {
@@ -106,5 +123,65 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Connection<C> {
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+    use futures_util::stream::unfold;
+    use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Room for what a test sends.
+    const ROOM: usize = 8;
+
+    fn incoming(
+        accepted: mpsc::Receiver<DuplexStream>,
+    ) -> impl Stream<Item = io::Result<DuplexStream>> {
+        unfold(accepted, |mut accepted| async {
+            accepted.recv().await.map(|one| (Ok(one), accepted))
+        })
+    }
+
+    /// Connects: our end of it.
+    fn connect(accepted: &mpsc::Sender<DuplexStream>) -> DuplexStream {
+        let (ours, theirs) = duplex(ROOM);
+        accepted.try_send(theirs).unwrap();
+        ours
+    }
+
+    #[tokio::test]
+    async fn one_connection_more_than_may_be_is_closed_until_another_has_gone() {
+        let (accept, accepted) = mpsc::channel(ROOM);
+        let connections = Connections::until(&CancellationToken::new(), 1);
+        let mut admitted = pin!(connections.of(incoming(accepted)));
+        let _first = connect(&accept);
+        let served = admitted.next().now_or_never();
+        assert!(matches!(served, Some(Some(Ok(_)))));
+        let mut second = connect(&accept);
+        assert!(admitted.next().now_or_never().is_none());
+        assert_eq!(second.read(&mut [0]).await.unwrap(), 0, "it is closed");
+        drop(served);
+        let _third = connect(&accept);
+        assert!(matches!(admitted.next().now_or_never(), Some(Some(Ok(_)))));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_wakes_who_reads_it_and_fails() {
+        let (accept, accepted) = mpsc::channel(ROOM);
+        let cut = CancellationToken::new();
+        let mut admitted = pin!(Connections::until(&cut, 1).of(incoming(accepted)));
+        let _ours = connect(&accept);
+        let mut served = admitted.next().await.unwrap().unwrap();
+        let reading = tokio::spawn(async move { served.read(&mut [0]).await });
+        tokio::task::yield_now().await;
+        cut.cancel();
+        let error = reading.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
     }
 }

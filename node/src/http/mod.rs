@@ -10,12 +10,11 @@
 //! | `/startupz` | 200 once the protocol's loop has turned |
 //! | `/metrics` | numbers, for Prometheus |
 
+mod connections;
 mod live;
 mod probes;
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -27,14 +26,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub use connections::CONNECTIONS_MAX;
+
 use crate::metrics;
 use crate::view::NodeView;
 
 /// Most pages that are kept up to date at a time; one more is told to come back later.
 pub const PAGES_MAX: usize = 64;
-
-/// How long open requests may go on once the server is to stop; pages are ended at once.
-const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// The page, whole: markup, style and script.
 const PAGE: &str = include_str!("../../assets/page.html");
@@ -52,35 +50,25 @@ pub struct HttpState {
     stop: CancellationToken,
 }
 
-/// Answers requests until it is told to stop; then open ones may go on for a moment.
-///
-/// # Errors
-///
-/// If the listener fails for good.
+/// Answers requests until it is told to stop, over so many connections at a time; then open ones may
+/// go on for a moment.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future ends every request.
+/// Dropping the future ends every connection.
 pub async fn serve(
     listener: TcpListener,
+    connections_max: usize,
     view: NodeView,
     stop: CancellationToken,
-) -> io::Result<()> {
+) {
     let state = HttpState {
         view,
         pages: Arc::new(Semaphore::new(PAGES_MAX)),
         stop: stop.clone(),
     };
-    let serving =
-        axum::serve(listener, router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let limit = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN_LIMIT).await;
-    };
-    tokio::select! {
-        served = serving => served,
-        () = limit => Ok(()),
-    }
+    let limits = connections::Limits::with(connections_max);
+    connections::serve(listener, router(state), limits, stop).await;
 }
 
 /// The paths and who answers them.

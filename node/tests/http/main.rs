@@ -127,5 +127,5 @@ async fn open_pages_do_not_hold_up_the_end() {
     let mut live = stage.follow(None).await;
     live.next().await;
     stage.stop.cancel();
-    within(stage.serving).await.unwrap().unwrap();
+    within(stage.serving).await.unwrap();
 }

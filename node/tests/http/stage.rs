@@ -26,7 +26,7 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 pub(crate) struct Stage {
     pub(crate) view: NodeView,
     pub(crate) stop: CancellationToken,
-    pub(crate) serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) serving: JoinHandle<()>,
     address: SocketAddr,
 }
 
@@ -93,7 +93,12 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(http::serve(listener, view.clone(), stop.clone()));
+        let serving = tokio::spawn(http::serve(
+            listener,
+            http::CONNECTIONS_MAX,
+            view.clone(),
+            stop.clone(),
+        ));
         Self {
             view,
             stop,
