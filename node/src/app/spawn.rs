@@ -15,14 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::listeners::{BindError, Bound, Listeners, bind};
 use super::running::{Control, ENDS_MAX, Places, RunningApp, Tokens};
-use crate::config::{NodeConfig, shared_settings};
+use crate::config::{NodeConfig, ServiceLimits, shared_settings};
 use crate::feed::Feed;
 use crate::grpc::{Api, Connections, end_watches, keep_up_to_date, serve_admin, serve_api};
 use crate::http;
 use crate::view::{NodeView, Overheard};
-
-/// Most connections of the API at a time; one more is closed at once.
-const API_CONNECTIONS_MAX: usize = 4096;
 
 /// Most connections of operators at a time; one more is closed at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -94,7 +91,7 @@ impl App {
         let (ends, requests) = mpsc::channel(ENDS_MAX);
         let tokens = Tokens::default();
         let api = Api {
-            feed: Feed::start(&discovery),
+            feed: Feed::start(&discovery, self.config.services),
             view: view.clone(),
             control: Control::new(ends),
             payload_bytes_max: self.config.ring.payload_bytes_max,
@@ -111,7 +108,7 @@ impl App {
             http: bound.http.as_ref().and_then(local_address),
             admin: bound.admin_path.clone(),
         };
-        let services = serve(bound, &api, &tokens).await;
+        let services = serve(bound, &api, self.config.services, &tokens).await;
         Ok(RunningApp {
             discovery,
             view,
@@ -176,11 +173,11 @@ fn local_address(listener: &TcpListener) -> Option<SocketAddr> {
 }
 
 /// Starts the services; each ends once it is told to, and its open calls with it.
-async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
+async fn serve(bound: Bound, api: &Api, limits: ServiceLimits, tokens: &Tokens) -> JoinSet<()> {
     let mut services = JoinSet::new();
     let (view, closing) = (&api.view, &tokens.closing);
     if let Some(listener) = bound.grpc {
-        let connections = Connections::until(&tokens.cut, API_CONNECTIONS_MAX);
+        let connections = Connections::until(&tokens.cut, limits.grpc_connections_max);
         let stop = closing.clone();
         let (reporter, serving) = serve_api(listener, connections, api.clone(), stop).await;
         services.spawn(watched("gRPC", serving, view.clone(), closing.clone()));
@@ -193,8 +190,7 @@ async fn serve(bound: Bound, api: &Api, tokens: &Tokens) -> JoinSet<()> {
         });
     }
     if let Some(listener) = bound.http {
-        let max = http::CONNECTIONS_MAX;
-        let serving = http::serve(listener, max, view.clone(), closing.clone());
+        let serving = http::serve(listener, limits, view.clone(), closing.clone());
         let serving = async {
             serving.await;
             Ok::<_, Infallible>(())

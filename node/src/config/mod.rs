@@ -12,6 +12,7 @@ mod plan;
 mod platform;
 mod ring;
 mod schema;
+mod services;
 mod settings;
 mod values;
 
@@ -26,6 +27,7 @@ pub use fault::{ConfigFaults, Fault, Origin};
 pub use node::{AdminListen, GRPC_PORT, HTTP_PORT, LogFormat, NodeConfig, RING_PORT, admin_socket};
 pub use plan::{FinderPlan, Part};
 pub use schema::schema;
+pub use services::ServiceLimits;
 pub use settings::{Form, SETTINGS, Setting};
 
 pub(crate) use ring::shared_settings;

@@ -17,8 +17,9 @@ use super::node_settings::{
     HTTP_LISTEN, LOG_FORMAT, NAME, POD_UID, RING_LISTEN, STOP_LIMIT, STREAMS_MAX, ZONE,
 };
 use super::plan::{FinderPlan, Part};
-use super::platform::{POD_IPS, POD_NAME, UID, line};
+use super::platform::{POD_IPS, POD_NAME, UID, in_manifest};
 use super::ring::ring_config;
+use super::services::ServiceLimits;
 use super::values::{Reader, switch, time};
 
 /// Port of the ring where nobody chooses another.
@@ -57,6 +58,8 @@ pub struct NodeConfig {
     pub grpc_listen: Option<SocketAddr>,
     /// Most streams of the API.
     pub streams_max: usize,
+    /// How much the services may hold at a time.
+    pub services: ServiceLimits,
     /// How long its calls may take, and its connections be silent.
     pub api: ApiLimits,
     /// Where probes, metrics and page listen, if they do.
@@ -123,6 +126,7 @@ impl NodeConfig {
             ring_listen: free,
             grpc_listen: Some(free),
             streams_max: STREAMS_MAX_DEFAULT,
+            services: ServiceLimits::default(),
             api: ApiLimits::default(),
             http_listen: Some(free),
             admin_listen: AdminListen::Off,
@@ -139,22 +143,7 @@ pub(super) fn node_config(
     surroundings: &Surroundings,
     finder: Option<&FinderPlan>,
 ) -> Option<NodeConfig> {
-    let in_manifest = |variable: &str| {
-        let line = surroundings.is_in_a_pod().then(|| line(variable));
-        line.map(|line| format!(":\n{line}")).unwrap_or_default()
-    };
-    let name = reader.text(NAME);
-    if name.is_none() {
-        let remedy = "name the node: --node-name NAME, or POD_NAME from the downward API";
-        reader.fault(NAME, None, &format!("{remedy}{}", in_manifest(POD_NAME)));
-    }
-    let name = name.and_then(|text| identity::<NodeName>(reader, NAME, &text));
-    let pod_uid = reader.text(POD_UID);
-    if pod_uid.is_none() && surroundings.is_in_a_pod() {
-        let remedy = "a pod's node is known by the pod's uid; add to the container's env";
-        reader.fault(POD_UID, None, &format!("{remedy}{}", in_manifest(UID)));
-    }
-    let pod_uid = pod_uid.and_then(|text| identity::<PodUid>(reader, POD_UID, &text));
+    let (name, pod_uid) = who(reader, surroundings);
     let zone = reader.text(ZONE);
     let zone = zone.and_then(|text| identity::<Zone>(reader, ZONE, &text));
     let host = reader.text(HOST_NODE);
@@ -180,17 +169,18 @@ pub(super) fn node_config(
     if advertise.is_empty() && is_everywhere && reader.layers.get(ADVERTISE).is_none() {
         let remedy = "say where other nodes reach this one: --advertise IP, or POD_IPS from the \
                       downward API";
-        reader.fault(
-            ADVERTISE,
-            None,
-            &format!("{remedy}{}", in_manifest(POD_IPS)),
-        );
+        let lines = in_manifest(surroundings, POD_IPS);
+        reader.fault(ADVERTISE, None, &format!("{remedy}{lines}"));
     }
     let mut ring = ring_config(reader, finder);
     ring.cluster_name = cluster(reader, finder).into();
     let streams_max = reader.one(STREAMS_MAX, count);
     let exit_on_refusal = reader.one(EXIT_ON_REFUSAL, switch);
     let stop_limit = reader.one(STOP_LIMIT, time);
+    // Everything is read before anything is missed: all faults are told at once.
+    let services = ServiceLimits::read(reader);
+    let admin_listen = admin_listen(reader, surroundings);
+    let log_format = reader.one(LOG_FORMAT, log_format);
     Some(NodeConfig {
         name: name?,
         pod_uid,
@@ -202,13 +192,33 @@ pub(super) fn node_config(
         ring_listen: ring_listen?,
         grpc_listen,
         streams_max: streams_max.unwrap_or(STREAMS_MAX_DEFAULT),
+        services,
         api: ApiLimits::default(),
         http_listen,
-        admin_listen: admin_listen(reader, surroundings),
+        admin_listen,
         exit_on_refusal: exit_on_refusal.unwrap_or(false),
         stop_limit: stop_limit.unwrap_or(STOP_LIMIT_DEFAULT),
-        log_format: reader.one(LOG_FORMAT, log_format).unwrap_or_default(),
+        log_format: log_format.unwrap_or_default(),
     })
+}
+
+/// The node's name, and its pod's uid.
+fn who(reader: &mut Reader<'_>, surroundings: &Surroundings) -> (Option<NodeName>, Option<PodUid>) {
+    let name = reader.text(NAME);
+    if name.is_none() {
+        let remedy = "name the node: --node-name NAME, or POD_NAME from the downward API";
+        let lines = in_manifest(surroundings, POD_NAME);
+        reader.fault(NAME, None, &format!("{remedy}{lines}"));
+    }
+    let name = name.and_then(|text| identity::<NodeName>(reader, NAME, &text));
+    let pod_uid = reader.text(POD_UID);
+    if pod_uid.is_none() && surroundings.is_in_a_pod() {
+        let remedy = "a pod's node is known by the pod's uid; add to the container's env";
+        let lines = in_manifest(surroundings, UID);
+        reader.fault(POD_UID, None, &format!("{remedy}{lines}"));
+    }
+    let pod_uid = pod_uid.and_then(|text| identity::<PodUid>(reader, POD_UID, &text));
+    (name, pod_uid)
 }
 
 fn identity<T: FromStr<Err: fmt::Display>>(

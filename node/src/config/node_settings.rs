@@ -1,5 +1,8 @@
 //! The lines of the table of settings that are about running a node.
 
+use super::services::{
+    GRPC_CONNECTIONS_MAX, HISTORY_BYTES_MAX, HISTORY_MAX, HTTP_CONNECTIONS_MAX, PAGES_MAX,
+};
 use super::settings::{Setting, list, setting, switch};
 
 /// The node's name.
@@ -207,6 +210,30 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "1024",
     ),
     setting(
+        "ring.links_max",
+        "ring-links",
+        "COUNT",
+        "Most links to other nodes; one more that is opened to this node is turned away",
+        "4096",
+        "4096",
+    ),
+    setting(
+        "ring.history_max",
+        "ring-history",
+        "COUNT",
+        "Most decided entries kept for members that lag",
+        "1024",
+        "1024",
+    ),
+    setting(
+        "ring.history_bytes_max",
+        "ring-history-bytes",
+        "BYTES",
+        "Most bytes of decided entries kept for members that lag",
+        "1048576",
+        "1048576",
+    ),
+    setting(
         GRPC_LISTEN,
         "grpc-listen",
         "IP:PORT|off",
@@ -223,12 +250,52 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "4096",
     ),
     setting(
+        GRPC_CONNECTIONS_MAX,
+        "grpc-connections",
+        "COUNT",
+        "Most connections of the API at a time; one more is closed at once",
+        "4096",
+        "4096",
+    ),
+    setting(
+        HISTORY_MAX,
+        "grpc-history",
+        "COUNT",
+        "Most changes, and most messages, kept for readers of the API who come back or are slow",
+        "1024",
+        "1024",
+    ),
+    setting(
+        HISTORY_BYTES_MAX,
+        "grpc-history-bytes",
+        "BYTES",
+        "Most bytes of messages kept for readers of the API",
+        "4194304",
+        "4194304",
+    ),
+    setting(
         HTTP_LISTEN,
         "http-listen",
         "IP:PORT|off",
         "Where to serve probes, metrics and the page",
         "port 47520 of every address",
         r#""0.0.0.0:47520""#,
+    ),
+    setting(
+        HTTP_CONNECTIONS_MAX,
+        "http-connections",
+        "COUNT",
+        "Most connections of HTTP at a time; one more is closed at once",
+        "512",
+        "512",
+    ),
+    setting(
+        PAGES_MAX,
+        "http-pages",
+        "COUNT",
+        "Most pages kept up to date at a time; one more is told to come back",
+        "64",
+        "64",
     ),
     setting(
         ADMIN_LISTEN,

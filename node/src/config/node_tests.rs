@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use discovery_tcp::{Formation, Recovery};
 
-use super::super::{NodePlan, node_plan};
+use super::super::{NodePlan, SETTINGS, node_plan};
 use super::*;
 
 const IN_A_POD: &[(&str, &str)] = &[
@@ -134,9 +134,13 @@ fn faults_of_the_finder_and_of_the_node_are_told_together() {
         ("finder.kubernetes.watch_timeout", "soon"),
         ("ring.silence_limit", "1ms"),
         ("grpc.listen", "everywhere"),
+        ("node.name", ""),
+        ("run.log_format", "verse"),
     ];
     let told = read(IN_A_POD, &flags).unwrap_err();
     for key in [
+        "node.name",
+        "run.log_format",
         "finder.kubernetes.watch_timeout",
         "ring.silence_limit",
         "grpc.listen",
@@ -159,4 +163,46 @@ fn the_digest_of_shared_settings_is_that_of_the_text() {
     assert_eq!(digest("partitions=1024"), digest("partitions=1024"));
     assert_ne!(digest("partitions=1024"), digest("partitions=1025"));
     assert_eq!(digest(""), 0);
+}
+
+#[test]
+fn how_much_a_node_may_hold_can_be_set() {
+    let flags = [
+        ("ring.links_max", "2"),
+        ("ring.history_max", "3"),
+        ("ring.history_bytes_max", "4"),
+        ("grpc.connections_max", "5"),
+        ("grpc.history_max", "6"),
+        ("grpc.history_bytes_max", "7"),
+        ("http.connections_max", "8"),
+        ("http.pages_max", "9"),
+    ];
+    let node = read(IN_A_POD, &flags).unwrap().node;
+    let (ring, services) = (node.ring, node.services);
+    let found = [
+        ring.links_max,
+        ring.history_max,
+        ring.history_bytes_max,
+        services.grpc_connections_max,
+        services.history_max,
+        services.history_bytes_max,
+        services.http_connections_max,
+        services.pages_max,
+    ];
+    assert_eq!(found, [2, 3, 4, 5, 6, 7, 8, 9]);
+    let told = read(IN_A_POD, &[("http.pages_max", "0")]).unwrap_err();
+    assert!(told.contains("at least 1"), "{told}");
+}
+
+#[test]
+fn the_defaults_that_are_told_are_those_that_hold() {
+    let set: Vec<(&'static str, &str)> = SETTINGS
+        .iter()
+        .filter(|setting| setting.key.ends_with("_max"))
+        .map(|setting| (setting.key, setting.default))
+        .collect();
+    let (told, held) = (read(IN_A_POD, &set).unwrap(), read(IN_A_POD, &[]).unwrap());
+    assert_eq!(told.node.ring, held.node.ring);
+    assert_eq!(told.node.services, held.node.services);
+    assert_eq!(told.node.streams_max, held.node.streams_max);
 }

@@ -14,7 +14,7 @@ use discovery_k8s::{
 use super::Surroundings;
 use super::fault::Origin;
 use super::plan::Part;
-use super::platform::{POD_NAMESPACE, line};
+use super::platform::{POD_NAMESPACE, in_manifest};
 use super::settings::FAMILIES;
 use super::values::{Reader, not_empty, parsed, switch, time};
 
@@ -54,8 +54,7 @@ pub(super) fn kubernetes_parts(
     for text in services {
         let (service, namespace, namespace_from) = place(&text, reader, surroundings);
         if namespace.is_none() {
-            let lines = surroundings.is_in_a_pod().then(|| line(POD_NAMESPACE));
-            let lines = lines.map(|line| format!(":\n{line}")).unwrap_or_default();
+            let lines = in_manifest(surroundings, POD_NAMESPACE);
             let remedy = "give --namespace NAME, or POD_NAMESPACE from the downward API";
             reader.fault(NAMESPACE, None, &format!("{remedy}{lines}"));
         }

@@ -48,12 +48,18 @@ pub(super) fn add(layers: &mut Layers, surroundings: &Surroundings) {
 }
 
 /// The line of a container's env that asks for this variable.
-pub(super) fn line(variable: &str) -> String {
+fn line(variable: &str) -> String {
     let mut fields = FIELDS.iter();
     let path = fields
         .find(|(name, _)| *name == variable)
         .map_or("", |(_, path)| *path);
     format!("- {{name: {variable}, valueFrom: {{fieldRef: {{fieldPath: {path}}}}}}}")
+}
+
+/// How a remedy ends where a pod lacks this variable; nothing elsewhere.
+pub(super) fn in_manifest(surroundings: &Surroundings, variable: &str) -> String {
+    let line = surroundings.is_in_a_pod().then(|| line(variable));
+    line.map(|line| format!(":\n{line}")).unwrap_or_default()
 }
 
 /// The lines for what a pod runs without and should not: its name is guessed, its machine unknown.

@@ -45,6 +45,9 @@ pub(super) fn ring_config(reader: &mut Reader<'_>, finder: Option<&FinderPlan>) 
     let counts = [
         ("payload_bytes_max", &mut config.payload_bytes_max),
         ("publish_queue_max", &mut config.publish_queue_max),
+        ("links_max", &mut config.links_max),
+        ("history_max", &mut config.history_max),
+        ("history_bytes_max", &mut config.history_bytes_max),
     ];
     for (field, to) in counts {
         if let Some(value) = reader.one(&key(field), count) {

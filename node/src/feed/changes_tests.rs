@@ -4,8 +4,8 @@ use discovery_core::{
     ClusterId, Epoch, NodeId, NodeInfo, NodeName, Term, TopologyChange, UnixMillis,
 };
 
-use super::super::CHANGES_MAX;
 use super::*;
+use crate::config::ServiceLimits;
 
 fn node(bits: u128) -> NodeInfo {
     let name = NodeName::new(format!("n{bits}")).unwrap();
@@ -120,7 +120,8 @@ fn a_reader_from_another_cluster_gets_a_snapshot_that_says_so() {
 #[test]
 fn a_thousand_readers_of_ten_thousand_changes_see_no_gap_and_keep_nothing_of_their_own() {
     // Given as many readers, each a few changes behind another.
-    let (mut changes, topologies) = grown(CHANGES_MAX, 0);
+    let kept_max = ServiceLimits::default().history_max;
+    let (mut changes, topologies) = grown(kept_max, 0);
     let mut places: Vec<_> = (0..1_000).map(|_| changes.begin(None)).collect();
     let mut seen = vec![0; places.len()];
     let mut topology = topologies[0].clone();
@@ -153,7 +154,7 @@ fn a_thousand_readers_of_ten_thousand_changes_see_no_gap_and_keep_nothing_of_the
     }
     // Then each has seen all but the last few, and what is kept is kept once.
     assert!(seen.iter().all(|version| *version > 9_990));
-    assert_eq!(changes.kept.len(), CHANGES_MAX);
+    assert_eq!(changes.kept.len(), kept_max);
 }
 
 #[test]

@@ -31,18 +31,10 @@ pub(crate) use changes::{ChangeReader, Told};
 pub(crate) use envelope::{KEY_BYTES_MAX, seal};
 pub(crate) use messages::{FeedMessage, MessageCursor, MessageReader, MessageTold};
 
+use crate::config::ServiceLimits;
 use changes::Changes;
 use keys::Keys;
 use messages::Messages;
-
-/// Most topologies, changes and standings that are kept for readers.
-pub const CHANGES_MAX: usize = 1024;
-
-/// Most messages that are kept for readers.
-pub const MESSAGES_MAX: usize = 1024;
-
-/// Most bytes of messages that are kept for readers.
-pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How many messages with a key are remembered, so that none of them is delivered again.
 pub const KEYS_MAX: usize = 4096;
@@ -95,9 +87,10 @@ struct State {
 }
 
 impl Feed {
-    /// Starts to follow a node. Must be called inside a tokio runtime.
-    pub fn start(discovery: &TcpDiscovery) -> Self {
-        let inner = Arc::new(Inner::new());
+    /// Starts to follow a node and keeps as much for readers as these limits allow. Must be called
+    /// inside a tokio runtime.
+    pub fn start(discovery: &TcpDiscovery, limits: ServiceLimits) -> Self {
+        let inner = Arc::new(Inner::new(limits));
         let deliveries = discovery.subscribe(None);
         let standing = discovery.standing();
         let task = tokio::spawn(task::follow(Arc::clone(&inner), deliveries, standing));
@@ -164,11 +157,11 @@ impl State {
 }
 
 impl Inner {
-    fn new() -> Self {
+    fn new(limits: ServiceLimits) -> Self {
         Self {
             state: Mutex::new(State {
-                changes: Changes::new(CHANGES_MAX),
-                messages: Messages::new(MESSAGES_MAX, MESSAGE_BYTES_MAX),
+                changes: Changes::new(limits.history_max),
+                messages: Messages::new(limits.history_max, limits.history_bytes_max),
                 keys: Keys::new(KEYS_MAX),
                 removals: VecDeque::new(),
                 is_over: false,
@@ -203,7 +196,7 @@ mod tests {
     /// A feed that nobody fills but the test.
     fn feed() -> Feed {
         Feed {
-            inner: Arc::new(Inner::new()),
+            inner: Arc::new(Inner::new(ServiceLimits::default())),
             _task: Arc::new(Task(tokio::spawn(async {}).abort_handle())),
         }
     }

@@ -14,9 +14,6 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Most connections at a time where nobody chooses another number; one more is closed at once.
-pub const CONNECTIONS_MAX: usize = 512;
-
 /// How long a client may take for the whole head of a request, and be silent between two.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);
 

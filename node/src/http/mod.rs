@@ -26,13 +26,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use connections::CONNECTIONS_MAX;
-
+use crate::config::ServiceLimits;
 use crate::metrics;
 use crate::view::NodeView;
-
-/// Most pages that are kept up to date at a time; one more is told to come back later.
-pub const PAGES_MAX: usize = 64;
 
 /// The page, whole: markup, style and script.
 const PAGE: &str = include_str!("../../assets/page.html");
@@ -50,24 +46,24 @@ pub struct HttpState {
     stop: CancellationToken,
 }
 
-/// Answers requests until it is told to stop, over so many connections at a time; then open ones may
-/// go on for a moment.
+/// Answers requests until it is told to stop, over as many connections as may be at a time; then open
+/// ones may go on for a moment.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future ends every connection.
 pub async fn serve(
     listener: TcpListener,
-    connections_max: usize,
+    limits: ServiceLimits,
     view: NodeView,
     stop: CancellationToken,
 ) {
     let state = HttpState {
         view,
-        pages: Arc::new(Semaphore::new(PAGES_MAX)),
+        pages: Arc::new(Semaphore::new(limits.pages_max)),
         stop: stop.clone(),
     };
-    let limits = connections::Limits::with(connections_max);
+    let limits = connections::Limits::with(limits.http_connections_max);
     connections::serve(listener, router(state), limits, stop).await;
 }
 

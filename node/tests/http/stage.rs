@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use discovery_core::Finder;
 use discovery_core::finders::{StaticFinder, StaticFinderConfig};
+use discovery_node::config::ServiceLimits;
 use discovery_node::http;
 use discovery_node::view::{NodeView, Overheard};
 use discovery_tcp::{Formation, TcpDiscovery};
@@ -95,7 +96,7 @@ impl Stage {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(http::serve(
             listener,
-            http::CONNECTIONS_MAX,
+            ServiceLimits::default(),
             view.clone(),
             stop.clone(),
         ));
