@@ -1,6 +1,6 @@
-//! The connections of a listener, as its server gets them: no more at a time than a limit, and all of
-//! them over once the node is. The server runs each as a task of its own, which nothing else ends
-//! while a call goes on over it.
+//! The connections of a listener, as its server gets them: no more at a time than a limit, and all
+//! of them over once the node is. The server runs each as a task of its own, which nothing else
+//! ends while a call goes on over it.
 
 use std::future::ready;
 use std::io;

@@ -46,8 +46,8 @@ pub struct HttpState {
     stop: CancellationToken,
 }
 
-/// Answers requests until it is told to stop, over as many connections as may be at a time; then open
-/// ones may go on for a moment.
+/// Answers requests until it is told to stop, over as many connections as may be at a time; then
+/// open ones may go on for a moment.
 ///
 /// # Cancel safety
 ///

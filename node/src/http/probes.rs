@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use super::HttpState;
 use crate::view::readiness::Readiness;
 
-/// Whether the protocol's loop turns, and every service is served. Never fails for want of a quorum,
-/// of members or of the platform: starting the process anew would mend none of these.
+/// Whether the protocol's loop turns, and every service is served. Never fails for want of a
+/// quorum, of members or of the platform: starting the process anew would mend none of these.
 pub(super) async fn livez(State(state): State<HttpState>) -> (StatusCode, String) {
     match state.view.liveness().await {
         Ok(()) => (
