@@ -166,7 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_sends_no_whole_head_in_time_is_closed() {
-        let stage = stage(8, Duration::from_millis(50)).await;
+        let stage = stage(8, Duration::from_secs(1)).await;
         let (mut silent, mut slow) = (stage.connect().await, stage.connect().await);
         slow.write_all(&REQUEST[..20]).await.unwrap();
         closed(&mut silent).await;
