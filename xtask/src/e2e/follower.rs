@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) struct Told {
     pub(super) at: Duration,
     /// The pod that told it.
     pub(super) pod: String,
+    /// Which follower heard it.
+    pub(super) stream: usize,
     pub(super) event: Value,
 }
 
@@ -28,6 +31,8 @@ pub(super) struct Told {
 pub(super) struct Notebook {
     watch: Stopwatch,
     lines: Arc<Mutex<Vec<Told>>>,
+    /// How many followers there were.
+    streams: Arc<AtomicUsize>,
 }
 
 impl Notebook {
@@ -35,6 +40,7 @@ impl Notebook {
         Self {
             watch: Stopwatch::start(),
             lines: Arc::default(),
+            streams: Arc::default(),
         }
     }
 
@@ -48,11 +54,16 @@ impl Notebook {
         self.lines().clone()
     }
 
-    fn note(&self, pod: &str, line: &str) {
+    fn note(&self, pod: &str, stream: usize, line: &str) {
         // The node's own tests see to it that each line is JSON.
         let event = serde_json::from_str(line).unwrap_or(Value::Null);
         let (at, pod) = (self.now(), pod.to_owned());
-        self.lines().push(Told { at, pod, event });
+        self.lines().push(Told {
+            at,
+            pod,
+            stream,
+            event,
+        });
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Told>> {
@@ -86,10 +97,11 @@ impl Follower {
             .take()
             .context("the follower has no standard output")?;
         let (pod, notebook) = (pod.to_owned(), notebook.clone());
+        let stream = notebook.streams.fetch_add(1, Ordering::Relaxed);
         // Ends with the program's output.
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                notebook.note(&pod, &line);
+                notebook.note(&pod, stream, &line);
             }
         });
         Ok(Self {

@@ -1,5 +1,5 @@
-//! What all nodes told, checked: one membership under each (cluster id, epoch, version), and how long
-//! news took. Nothing here runs or asks anything.
+//! What all nodes told, checked: one membership under each (cluster id, epoch, version), no stream that
+//! goes back, and how long news took. Nothing here runs or asks anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(super) struct Name {
 pub(super) struct Sight {
     pub(super) at: Duration,
     pub(super) pod: String,
+    /// The stream that told it: one of one process.
+    pub(super) stream: usize,
     pub(super) name: Name,
     pub(super) hash: String,
     /// Who was removed, each with the evidence.
@@ -42,6 +44,7 @@ fn sight(told: &Told) -> anyhow::Result<Sight> {
     Ok(Sight {
         at: told.at,
         pod: told.pod.clone(),
+        stream: told.stream,
         name: name(event).with_context(lacks)?,
         hash: event["content_hash"]
             .as_str()
@@ -62,8 +65,33 @@ pub(super) fn name(words: &Value) -> Option<Name> {
     })
 }
 
-/// Fails if two nodes were told different memberships under one name, or one node went back.
+/// Fails if two nodes told of different memberships under one name, or one stream went back.
 pub(super) fn check(sights: &[Sight]) -> anyhow::Result<()> {
+    one_membership(sights)?;
+    never_back(sights)
+}
+
+/// Fails if a stream told of an earlier epoch or version than before, of whichever cluster: what is
+/// founded anew in a place has a later epoch.
+fn never_back(sights: &[Sight]) -> anyhow::Result<()> {
+    let mut latest: BTreeMap<usize, &Sight> = BTreeMap::new();
+    let place = |sight: &Sight| (sight.name.epoch, sight.name.version);
+    for sight in sights {
+        if let Some(before) = latest.insert(sight.stream, sight)
+            && place(sight) < place(before)
+        {
+            bail!(
+                "{} went back from {:?} to {:?}",
+                sight.pod,
+                before.name,
+                sight.name
+            );
+        }
+    }
+    Ok(())
+}
+
+fn one_membership(sights: &[Sight]) -> anyhow::Result<()> {
     let mut hashes: BTreeMap<&Name, &Sight> = BTreeMap::new();
     for sight in sights {
         let first = hashes.entry(&sight.name).or_insert(sight);
@@ -125,6 +153,7 @@ mod tests {
         Told {
             at: Duration::from_millis(at),
             pod: pod.to_owned(),
+            stream: usize::from(pod == "b"),
             event: json!({"event": "change", "cluster_id": "c", "epoch": 7, "version": version,
                 "content_hash": hash,
                 "removed": [{"member": {"name": "ring-9"}, "evidence": "refused"}]}),
@@ -142,6 +171,34 @@ mod tests {
         let torn = [told(1, "a", 3, "x"), told(2, "b", 3, "y")];
         let error = check(&sights(&torn).unwrap()).unwrap_err().to_string();
         assert!(error.contains("two memberships"), "{error}");
+    }
+
+    #[test]
+    fn a_stream_that_goes_back_is_a_fault_and_another_stream_is_not() {
+        let mut all = vec![
+            told(1, "a", 3, "x"),
+            told(2, "a", 4, "y"),
+            told(3, "b", 3, "x"),
+            told(4, "a", 4, "y"),
+        ];
+        check(&sights(&all).unwrap()).unwrap();
+        all.push(told(5, "a", 3, "x"));
+        let error = check(&sights(&all).unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("a went back from "), "{error}");
+    }
+
+    #[test]
+    fn a_lower_version_of_a_later_epoch_is_no_step_back_and_of_an_earlier_one_it_is() {
+        let at_epoch = |epoch: u64, version| {
+            let mut told = told(1, "a", version, &format!("{epoch}.{version}"));
+            told.event["epoch"] = json!(epoch);
+            told.event["cluster_id"] = json!(format!("of-{epoch}"));
+            told
+        };
+        let onward = [at_epoch(7, 9), at_epoch(8, 1)];
+        check(&sights(&onward).unwrap()).unwrap();
+        let back = [at_epoch(8, 1), at_epoch(7, 9)];
+        check(&sights(&back).unwrap()).unwrap_err();
     }
 
     #[test]

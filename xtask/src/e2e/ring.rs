@@ -101,7 +101,7 @@ impl Ring<'_> {
                 &format!("--replicas={NODES}"),
             ])?;
         }
-        self.stage.wait_ready(NODES)?;
+        self.wait_ready(NODES)?;
         let ready = self.since_start(start);
         let agreed = self.agree(NODES)?;
         Ok(format!("{} from apply to ready; {agreed}", seconds(ready)))
@@ -115,7 +115,7 @@ impl Ring<'_> {
             "ring",
             &format!("--replicas={nodes}"),
         ])?;
-        self.stage.wait_ready(nodes)?;
+        self.wait_ready(nodes)?;
         if nodes == 0 {
             self.followers.clear();
             return Ok(String::new());
@@ -134,7 +134,7 @@ impl Ring<'_> {
         let start = self.notebook.now();
         kill_process_of(victim)?;
         let known = self.wait_removed(start, victim, &pods)?;
-        self.stage.wait_ready(NODES)?;
+        self.wait_ready(NODES)?;
         let agreed = self.agree(NODES)?;
         let told = self.since(start, &agreed)?;
         Ok(format!(
@@ -146,7 +146,7 @@ impl Ring<'_> {
     fn delete(&mut self) -> anyhow::Result<String> {
         let start = self.notebook.now();
         self.stage.kubectl(&["delete", "pod", "ring-1"])?;
-        self.stage.wait_ready(NODES)?;
+        self.wait_ready(NODES)?;
         let agreed = self.agree(NODES)?;
         self.since(start, &agreed)
     }
@@ -229,7 +229,7 @@ impl Ring<'_> {
         while outage.pause() {}
         self.stage.target.start_apiserver()?;
         let known = killed?;
-        self.stage.wait_ready(NODES)?;
+        self.wait_ready(NODES)?;
         let agreed = self.agree(NODES)?;
         let told = self.since(start, &agreed)?;
         Ok(format!(
@@ -253,7 +253,15 @@ impl Ring<'_> {
         ))
     }
 
-    /// Follows every pod that is not followed yet.
+    /// Waits until so many pods are ready. Every node is followed from its first answer, so that not
+    /// even a cluster goes by unheard that nobody is in any more once all are ready.
+    fn wait_ready(&mut self, nodes: usize) -> anyhow::Result<()> {
+        let stage = self.stage;
+        stage.wait_ready_while(nodes, || self.follow())
+    }
+
+    /// Follows every pod that is not followed yet; one that does not answer yet is tried again by
+    /// the next call.
     fn follow(&mut self) -> anyhow::Result<()> {
         let pods = self.pods()?;
         self.followers

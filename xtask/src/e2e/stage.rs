@@ -180,8 +180,18 @@ impl<'a> Stage<'a> {
 
     /// Waits until so many pods are ready, and none besides.
     pub(super) fn wait_ready(&self, count: usize) -> anyhow::Result<()> {
+        self.wait_ready_while(count, || Ok(()))
+    }
+
+    /// Like [`Stage::wait_ready`], and does this between two looks.
+    pub(super) fn wait_ready_while(
+        &self,
+        count: usize,
+        mut meanwhile: impl FnMut() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let deadline = Deadline::after(ROLLOUT_MAX);
         loop {
+            meanwhile()?;
             let pods = self.pods()?;
             let ready = pods.iter().filter(|(_, is_ready)| **is_ready).count();
             if (ready, pods.len()) == (count, count) {
