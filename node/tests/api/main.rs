@@ -19,6 +19,7 @@ mod over;
 mod program;
 mod python;
 mod quorum;
+mod reflection;
 mod silence;
 mod stage;
 mod topology;

@@ -2,22 +2,37 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use discovery_core::{Discovery as _, Standing};
 use discovery_node::app::End;
 use discovery_node::config::AdminListen;
 use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::admin_client::AdminClient;
 use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
+use discovery_proto::discovery::v1::watch_topology_response::Kind;
+use discovery_tcp::Recovery;
+use tokio::time::timeout;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::stage::{Running, Stage, is_member_of, reason};
+use crate::stage::{LIMIT, Running, Stage, is_member_of, next, reason};
 
 /// So many nodes with a Unix socket each, in a folder that goes with the test.
 async fn cluster(count: usize) -> (Vec<Running>, tempfile::TempDir) {
     let (stage, folder) = (Stage::new(), tempfile::tempdir().unwrap());
+    let nodes = start(&stage, &folder, count, Recovery::Census).await;
+    (nodes, folder)
+}
+
+async fn start(
+    stage: &Stage,
+    folder: &tempfile::TempDir,
+    count: usize,
+    recovery: Recovery,
+) -> Vec<Running> {
     let mut nodes = Vec::new();
     for number in 0..count {
         let (mut config, listeners) = stage.config(&format!("ring-{number}"));
+        config.ring.recovery = recovery;
         config.admin_listen = AdminListen::Unix {
             path: folder.path().join(format!("{number}.sock")),
             is_chosen: true,
@@ -27,7 +42,7 @@ async fn cluster(count: usize) -> (Vec<Running>, tempfile::TempDir) {
     for node in &nodes {
         node.stands(|standing| is_member_of(standing, count)).await;
     }
-    (nodes, folder)
+    nodes
 }
 
 async fn admin(node: &Running) -> AdminClient<Channel> {
@@ -97,6 +112,65 @@ async fn a_forced_recovery_is_told_before_it_is_done_and_asks_for_the_epoch() {
         (stale.code(), reason(&stale).as_str()),
         (Code::FailedPrecondition, "STALE")
     );
+}
+
+#[tokio::test]
+async fn a_forced_recovery_with_its_epoch_opens_a_new_cluster_of_who_is_left() {
+    let (stage, folder) = (Stage::new(), tempfile::tempdir().unwrap());
+    let mut nodes = start(&stage, &folder, 3, Recovery::Manual).await;
+    let survivor = nodes.remove(0);
+    let mut client = survivor.client().await;
+    let request = v1::WatchTopologyRequest { from: None };
+    let mut answers = client.watch_topology(request).await.unwrap().into_inner();
+    let before = survivor.discovery.topology().unwrap().id();
+    for node in nodes {
+        node.kill().await;
+    }
+    survivor
+        .stands(|standing| matches!(standing, Standing::WithoutQuorum { .. }))
+        .await;
+    let mut admin = admin(&survivor).await;
+    let ask = |confirm_epoch| v1::ForceRecoveryRequest { confirm_epoch };
+    let told = admin.force_recovery(ask(None)).await.unwrap().into_inner();
+    assert!(!told.started);
+    let gives_up = told.gives_up.join("\n");
+    assert!(
+        gives_up.contains("ring-1") && gives_up.contains("ring-2"),
+        "{gives_up}"
+    );
+    let epoch = told.from.unwrap().epoch;
+    assert_eq!(epoch, before.epoch.0);
+
+    let done = admin
+        .force_recovery(ask(Some(epoch)))
+        .await
+        .unwrap()
+        .into_inner();
+
+    assert!(done.started, "{done:?}");
+    survivor.stands(|standing| is_member_of(standing, 1)).await;
+    let after = survivor.discovery.topology().unwrap().id();
+    assert!(after.epoch > before.epoch, "{before} {after}");
+    assert_ne!(after.cluster_id, before.cluster_id);
+    let told = async {
+        loop {
+            let id = match next(&mut answers).await.kind.unwrap() {
+                Kind::Snapshot(snapshot) => snapshot.topology.unwrap().id,
+                Kind::Change(change) => change.id,
+                Kind::Standing(_) => None,
+            };
+            if id.is_some_and(|id| id.epoch == after.epoch.0) {
+                return;
+            }
+        }
+    };
+    timeout(LIMIT, told).await.unwrap();
+    let ready = async { while !survivor.is_ready().await {} };
+    timeout(LIMIT, ready).await.unwrap();
+    let published = survivor
+        .discovery
+        .publish("t".parse().unwrap(), b"on"[..].into());
+    timeout(LIMIT, published).await.unwrap().unwrap();
 }
 
 #[tokio::test]

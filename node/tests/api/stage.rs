@@ -13,7 +13,7 @@ use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::discovery_client::DiscoveryClient;
 use discovery_tcp::TcpDiscovery;
 use discovery_tcp::testing::SharedListing;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -133,9 +133,14 @@ impl Running {
 
     /// Whether its health service says that it is ready.
     pub(crate) async fn is_ready(&self) -> bool {
+        self.serves("readiness").await
+    }
+
+    /// Whether its health service says that this service is served.
+    pub(crate) async fn serves(&self, service: &str) -> bool {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap();
         let mut health = HealthClient::new(endpoint.connect().await.unwrap());
-        let service = "readiness".to_owned();
+        let service = service.to_owned();
         let answer = health.check(HealthCheckRequest { service }).await.unwrap();
         answer.into_inner().status() == ServingStatus::Serving
     }
@@ -153,6 +158,23 @@ impl Running {
         let answer = timeout(LIMIT, got).await.unwrap();
         let code = answer.split(' ').nth(1).unwrap().parse().unwrap();
         (code, answer)
+    }
+
+    /// What its page shows now.
+    pub(crate) async fn sight(&self) -> serde_json::Value {
+        let told = async {
+            let mut link = TcpStream::connect(self.http).await.unwrap();
+            link.write_all(b"GET /live HTTP/1.0\r\n\r\n").await.unwrap();
+            let mut lines = BufReader::new(link).lines();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if let Some(data) = line.strip_prefix("data: ").or(line.strip_prefix("data:")) {
+                    let telling: serde_json::Value = serde_json::from_str(data).unwrap();
+                    return telling["sight"].clone();
+                }
+            }
+            panic!("the page was told nothing")
+        };
+        timeout(LIMIT, told).await.unwrap()
     }
 
     /// A client of its API.

@@ -1,4 +1,4 @@
-//! `GetTopology`, `WatchTopology`, `GetStatus`, health and reflection.
+//! `GetTopology`, `WatchTopology`, `GetStatus` and health.
 
 use discovery_core::Discovery as _;
 use discovery_proto::discovery::v1;
@@ -141,41 +141,4 @@ async fn health_says_serving_once_the_node_is_a_member_and_not_before() {
     };
     tokio::time::timeout(LIMIT, serving).await.unwrap();
     assert_eq!(check("liveness").await, ServingStatus::Serving);
-}
-
-#[tokio::test]
-async fn reflection_lists_the_services_of_the_port() {
-    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-    let node = Stage::new().start("ring-0").await;
-    let endpoint = Endpoint::from_shared(format!("http://{}", node.grpc)).unwrap();
-    let mut client = ServerReflectionClient::new(endpoint.connect().await.unwrap());
-    let request = tonic_reflection::pb::v1::ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
-    };
-    let request = futures_util::stream::iter([request]);
-    let answers = client.server_reflection_info(request).await.unwrap();
-    let answer = next(&mut answers.into_inner()).await;
-    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
-        panic!("{answer:?}");
-    };
-    let names: Vec<_> = list
-        .service
-        .into_iter()
-        .map(|service| service.name)
-        .collect();
-    assert!(
-        names.contains(&"discovery.v1.Discovery".to_owned()),
-        "{names:?}"
-    );
-    assert!(
-        names.contains(&"grpc.health.v1.Health".to_owned()),
-        "{names:?}"
-    );
-    assert!(
-        !names.contains(&"discovery.v1.Admin".to_owned()),
-        "{names:?}"
-    );
 }
