@@ -2,61 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::program::{Ended, Running, run, run_in};
-
-/// A node that founds alone, and where it is asked.
-struct Node {
-    program: Running,
-    folder: tempfile::TempDir,
-}
-
-impl Node {
-    /// Starts it and waits until it is a member.
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let socket = socket(&folder);
-        let program = Running::start(&[
-            "run",
-            "--formation=single",
-            "--node-name=solo",
-            "--advertise=127.0.0.1",
-            "--ring-listen=127.0.0.1:0",
-            "--grpc-listen=127.0.0.1:0",
-            "--http-listen=off",
-            "--attribute=build=7",
-            "--admin-listen",
-            &socket,
-        ]);
-        let node = Self { program, folder };
-        let mut said = node.ask(&["status"]).await;
-        // Bounded: each try takes its time, and the node needs two or three.
-        for _ in 0..600 {
-            if said.code == 0 {
-                break;
-            }
-            said = node.ask(&["status"]).await;
-        }
-        assert_eq!(said.code, 0, "{said:?}");
-        node
-    }
-
-    /// Runs a command that asks the node.
-    async fn ask(&self, args: &[&str]) -> Ended {
-        let socket = socket(&self.folder);
-        let flag = match args[0] {
-            "drain" | "remove" | "recover" | "admin" => "--admin",
-            _ => "--node",
-        };
-        let mut all = args.to_vec();
-        all.insert(1, flag);
-        all.insert(2, &socket);
-        run(&all).await
-    }
-}
-
-fn socket(folder: &tempfile::TempDir) -> String {
-    folder.path().join("node.sock").display().to_string()
-}
+use crate::hosted::{Node, socket};
+use crate::program::{Running, run, run_in};
 
 #[tokio::test]
 async fn a_node_is_run_asked_and_terminated() {

@@ -11,6 +11,9 @@ use tokio::time::timeout;
 /// Longest life of a program that a test runs, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// How long a program may take to notice a signal before it is sent another one.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// What a program that ended has left.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -113,9 +116,25 @@ impl Running {
 
     /// Ends it by SIGTERM.
     pub(crate) async fn terminate(self) -> Ended {
-        let id = self.child.id().expect("it still runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await;
+        self.signal("-TERM").await;
+        self.ended().await
+    }
+
+    /// Sends it this signal, unless it has ended.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let Some(id) = self.child.id() else { return };
+        let mut kill = Command::new("kill");
+        let sent = kill.args([signal, &id.to_string()]).status().await;
         assert!(sent.expect("kill can be run").success());
+    }
+
+    /// Whether it ends within a moment.
+    pub(crate) async fn has_ended(&mut self) -> bool {
+        timeout(MOMENT, self.child.wait()).await.is_ok()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(self) -> Ended {
         // The lines are kept: closing our end would end the program another way.
         let output = timeout(LIMIT, self.child.wait_with_output()).await;
         ended(
