@@ -3,6 +3,7 @@
 mod aims;
 mod figures;
 mod limits;
+mod node;
 mod profile;
 mod runs;
 mod table;
@@ -44,6 +45,7 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     Membership(Options),
+    Node(node::NodeOptions),
 }
 
 /// Forms clusters in one process over loopback, and ends members of them.
@@ -99,6 +101,7 @@ impl Options {
 pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<ExitCode> {
     match &arguments.what {
         What::Membership(options) => membership(options),
+        What::Node(options) => node::run(options),
     }
 }
 
