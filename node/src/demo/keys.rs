@@ -239,3 +239,7 @@ impl Drop for Terminal {
         let _ = disable_raw_mode();
     }
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

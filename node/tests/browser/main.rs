@@ -11,11 +11,13 @@
 
 mod chromium;
 mod devtools;
+mod outcast;
 mod shots;
 
 use discovery_node::demo::Stage;
 
 use chromium::Chromium;
+use outcast::Outcast;
 use shots::{DESKTOP, PHONE, Shot};
 
 /// How many members the ring shows.
@@ -23,6 +25,12 @@ const RING: &str = "document.querySelectorAll('#ring .member[data-id]').length";
 
 /// What the page says of where its node stands.
 const BADGE: &str = "document.getElementById('badge').textContent";
+
+/// Arrows of those who observe the chosen member.
+const OBSERVING: &str = "document.querySelectorAll('#edges .watch').length";
+
+/// Those who observe the chosen member, as its own words list them.
+const OBSERVERS: &str = "document.querySelectorAll('#chosen .observers li').length";
 
 /// The row of this name in the table of members and seeds.
 fn row(name: &str) -> String {
@@ -107,6 +115,15 @@ async fn the_page_is_used_by_keys_and_fits_a_phone() {
     let mut page = chromium.open(&stage.places()[&2].page());
     page.until(&format!("{RING} === 5"));
 
+    // Whoever observes the chosen member has an arrow to it, as many as its words list.
+    for name in ["ring-4", "ring-1"] {
+        page.choose(name);
+        page.until(&format!(
+            "document.querySelector('#chosen h3').textContent.includes('{name}')"
+        ));
+        page.until(&format!("{OBSERVERS} >= 2 && {OBSERVING} === {OBSERVERS}"));
+    }
+
     // Every member is a button with a name, and one key leads from one to the next.
     page.choose("ring-2");
     let before = page.text("document.querySelector('#chosen h3').textContent");
@@ -144,4 +161,26 @@ async fn a_page_whose_node_is_stuck_says_that_it_hears_nothing() {
     ));
     assert_eq!(page.trouble(), Vec::<String>::new());
     stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_of_a_removed_node_says_so_before_anything_else() {
+    let Some(chromium) = Chromium::find() else {
+        return;
+    };
+    let outcast = Outcast::start().await;
+    let mut page = chromium.open(&outcast.page());
+    page.until(&format!(
+        "{RING} === 3 && {BADGE} === 'member, with quorum'"
+    ));
+
+    outcast.remove().await;
+
+    page.until(&format!("{BADGE} === 'removed, joins again'"));
+    page.until("document.getElementById('badge').classList.contains('bad')");
+    page.until(
+        "!document.getElementById('why').hidden && document.getElementById('why')\
+         .textContent.includes('The others removed this node')",
+    );
+    assert_eq!(page.trouble(), Vec::<String>::new());
 }
