@@ -1,5 +1,5 @@
-//! Calls spread over all members, whoever comes and goes: restart the nodes one after another while
-//! it runs, and no call fails.
+//! Calls spread over all members, whoever comes and goes: restart all nodes one after another while
+//! it runs, and no call fails after its retries. One that does ends the program.
 //! `cargo run -p discovery-proto --features client --example balanced -- 127.0.0.1:47510`
 #![allow(clippy::print_stdout, reason = "an example prints what it sees")]
 
