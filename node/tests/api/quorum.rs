@@ -97,6 +97,21 @@ async fn only_lives(node: &Running) -> bool {
     said == [false, false, false, true]
 }
 
+/// The removals that a node has seen, once there is one.
+async fn removals(node: &Running) -> Vec<v1::SeenRemoval> {
+    let mut client = node.client().await;
+    let known = async {
+        loop {
+            let status = client.get_status(v1::GetStatusRequest {}).await;
+            let removals = status.unwrap().into_inner().recent_removals;
+            if !removals.is_empty() {
+                return removals;
+            }
+        }
+    };
+    timeout(LIMIT, known).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_node_that_is_removed_and_may_not_come_back_says_so_everywhere() {
     let stage = Stage::new();
@@ -159,17 +174,7 @@ async fn a_node_that_is_removed_and_may_not_come_back_says_so_everywhere() {
     };
     let refused = client.publish(request).await.unwrap_err();
     assert_eq!(reason(&refused), "NOT_A_MEMBER");
-    let mut lead_client = lead.client().await;
-    let known = async {
-        loop {
-            let status = lead_client.get_status(v1::GetStatusRequest {}).await;
-            let removals = status.unwrap().into_inner().recent_removals;
-            if !removals.is_empty() {
-                return removals;
-            }
-        }
-    };
-    let removals = timeout(LIMIT, known).await.unwrap();
+    let removals = removals(lead).await;
     assert_eq!(removals.len(), 1, "{removals:?}");
     let removal = removals[0].removal.clone().unwrap();
     assert_eq!(removal.member.unwrap().node.unwrap().name, name);

@@ -1,5 +1,5 @@
-//! Reflection as grpcurl uses it, in both versions: what is listed is described, with everything that
-//! it speaks of.
+//! Reflection as grpcurl uses it, in both versions: what is listed is described, with everything
+//! that it speaks of.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What all nodes told, checked: one membership under each (cluster id, epoch, version), no stream that
-//! goes back, and how long news took. Nothing here runs or asks anything.
+//! What all nodes told, checked: one membership under each (cluster id, epoch, version), no stream
+//! that goes back, and how long news took. Nothing here runs or asks anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

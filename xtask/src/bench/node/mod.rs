@@ -60,11 +60,11 @@ const LATENCY_RATE: u32 = 100;
 /// Starts nodes of a release build as processes on loopback, and measures what they cost.
 ///
 /// Start: a node that founds alone, from `exec` to the line that says where it listens, and to the
-/// first 200 of /readyz. Idle: 50 nodes with the static finder form one ring and rest; memory
-/// (RssAnon) and processor time of each over a span. Latency: three nodes, one publishes through
-/// gRPC, a client watches that node, then another one. Watchers: 1,000 gRPC streams on one node,
-/// 10,000 events of 256 bytes; the publisher never runs more than 500 events ahead of the slowest,
-/// so that a gap would be the node's fault; then 20 events a second. A gap fails the command.
+/// first 200 of /readyz. Idle: 50 nodes with the static finder form one ring and rest; memory and
+/// processor time of each over a span. Latency: three nodes, one publishes through gRPC, a client
+/// watches that node, then another one. Watchers: 1,000 gRPC streams on one node, 10,000 events of
+/// 256 bytes; the publisher never runs more than 500 events ahead of the slowest, so that a gap
+/// would be the node's fault; then 20 events a second. A gap fails the command.
 ///
 /// A client cannot see the decision itself, so that the way from it to a watcher is told twice:
 /// from the call of Publish (an upper bound: the deciding is in it), and from its answer, which
