@@ -73,7 +73,7 @@ const LATENCY_RATE: u32 = 100;
 /// The client shares the machine with the nodes: run nothing else. Every node is ended with the
 /// command, by its process id.
 ///
-/// Needs: the toolchain, about 3 GB of memory, 4,096 open files.
+/// Needs: the toolchain, about 1 GB of memory, 4,096 open files.
 /// Takes: about five minutes after a release build; `--quick` about two.
 ///
 /// Examples: cargo xtask bench node --quick
