@@ -1,6 +1,7 @@
 //! When this process started, from what the kernel says; only the reading of the two files is I/O.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use discovery_core::UnixMillis;
 
@@ -12,13 +13,16 @@ const TICK_MILLIS: i64 = 10;
 const START_FIELD: usize = 19;
 
 /// When this process started. Where the kernel does not say, or says what cannot be, it is `now`.
+/// It is asked once: a process may hold many nodes.
 pub(super) fn process_started_at(now: UnixMillis) -> UnixMillis {
-    let read = |path| fs::read_to_string(path).ok();
-    let started = match (read("/proc/uptime"), read("/proc/self/stat")) {
-        (Some(uptime), Some(stat)) => started_at(now, &uptime, &stat),
-        (None, _) | (_, None) => None,
-    };
-    started.unwrap_or(now)
+    static STARTED: OnceLock<UnixMillis> = OnceLock::new();
+    *STARTED.get_or_init(|| read_start(now).unwrap_or(now))
+}
+
+fn read_start(now: UnixMillis) -> Option<UnixMillis> {
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    started_at(now, &uptime, &stat)
 }
 
 fn started_at(now: UnixMillis, uptime: &str, stat: &str) -> Option<UnixMillis> {

@@ -38,19 +38,38 @@ pub(super) struct Contact {
     /// Not dialled again before then.
     pub(super) due: Moment,
     pub(super) dialling: bool,
-    before: Sight,
-    after: Sight,
-    tries: usize,
+    tries: u32,
+    /// Apart: a mass start keeps a contact for everybody at everybody, and few are looked at.
+    sights: Option<Box<Sights>>,
 }
 
-/// What is known of a process that does not answer.
+/// What is known of a process that does not answer, before and after the listing.
 #[derive(Clone, Debug, Default)]
+struct Sights {
+    before: Sight,
+    after: Sight,
+}
+
+/// How it was seen once.
+#[derive(Clone, Debug)]
 struct Sight {
     dial: Option<DialOutcome>,
     /// The number under which the platform was asked for its pod.
     question: Option<u64>,
-    /// Boxed: a mass start keeps a contact for everybody at everybody, and few are asked after.
-    pod: Option<Box<PodFact>>,
+    pod: Option<PodFact>,
+}
+
+/// Not seen at all.
+const UNSEEN: Sight = Sight {
+    dial: None,
+    question: None,
+    pod: None,
+};
+
+impl Default for Sight {
+    fn default() -> Self {
+        UNSEEN
+    }
 }
 
 impl Contact {
@@ -64,15 +83,31 @@ impl Contact {
             was_listed: false,
             due,
             dialling: false,
-            before: Sight::default(),
-            after: Sight::default(),
             tries: 0,
+            sights: None,
         }
+    }
+
+    fn seen(&self, look: Look) -> &Sight {
+        static NOTHING: Sight = UNSEEN;
+        match (&self.sights, look) {
+            (None, _) => &NOTHING,
+            (Some(sights), Look::BeforeListing) => &sights.before,
+            (Some(sights), Look::AfterListing) => &sights.after,
+        }
+    }
+
+    fn before(&self) -> &Sight {
+        self.seen(Look::BeforeListing)
+    }
+
+    fn after(&self) -> &Sight {
+        self.seen(Look::AfterListing)
     }
 
     /// It was met, or a dial of it has ended.
     pub(super) fn is_tried(&self) -> bool {
-        self.met.is_some() || self.foreign || self.before.dial.is_some()
+        self.met.is_some() || self.foreign || self.before().dial.is_some()
     }
 
     /// Nothing is left to be found out of it before a listing.
@@ -87,14 +122,14 @@ impl Contact {
 
     /// It was dialled, and nothing explains why it does not answer.
     pub(super) fn is_silent(&self) -> bool {
-        self.before.dial.is_some() && !self.is_settled(false)
+        self.before().dial.is_some() && !self.is_settled(false)
     }
 
     /// Whether another dial would tell something that is not known yet.
     pub(super) fn is_due(&self, look: Look, by_refusal: bool, now: Moment) -> bool {
         let is_seen = match look {
             Look::BeforeListing => self.is_seen_not_running(by_refusal),
-            Look::AfterListing => self.after.dial.is_some(),
+            Look::AfterListing => self.after().dial.is_some(),
         };
         let rests = self.dialling || self.met.is_some() || now < self.due;
         !is_seen && !rests
@@ -103,8 +138,8 @@ impl Contact {
     /// Begins a dial, of each of its addresses in turn.
     pub(super) fn dial(&mut self) -> SocketAddr {
         let addresses = self.seed.addresses();
-        let to = addresses[self.tries % addresses.len()];
-        self.tries += 1;
+        let to = addresses[self.tries as usize % addresses.len()];
+        self.tries = self.tries.wrapping_add(1);
         self.dialling = true;
         self.foreign = false;
         to
@@ -112,9 +147,10 @@ impl Contact {
 
     /// A dial ended without meeting it; the platform is asked for its pod under this number.
     pub(super) fn see(&mut self, look: Look, outcome: DialOutcome, question: Option<u64>) {
+        let sights = self.sights.get_or_insert_default();
         let sight = match look {
-            Look::BeforeListing => &mut self.before,
-            Look::AfterListing => &mut self.after,
+            Look::BeforeListing => &mut sights.before,
+            Look::AfterListing => &mut sights.after,
         };
         *sight = Sight {
             dial: Some(outcome),
@@ -125,10 +161,13 @@ impl Contact {
 
     /// The platform's word on its pod; false if that was no answer to a question about it.
     pub(super) fn take_fact(&mut self, question: u64, fact: &PodFact) -> bool {
-        for sight in [&mut self.before, &mut self.after] {
+        let Some(sights) = &mut self.sights else {
+            return false;
+        };
+        for sight in [&mut sights.before, &mut sights.after] {
             if sight.question == Some(question) {
                 sight.question = None;
-                sight.pod = Some(Box::new(fact.clone()));
+                sight.pod = Some(fact.clone());
                 return true;
             }
         }
@@ -145,28 +184,32 @@ impl Contact {
     pub(super) fn unlist(&mut self) {
         self.listed_as = None;
         self.answered = false;
-        self.after = Sight::default();
+        if let Some(sights) = &mut self.sights {
+            sights.after = UNSEEN;
+        }
     }
 
     /// Why it need not answer, once it was seen not to run before and after the listing (FORM-7).
     pub(super) fn exemption(&self, by_refusal: bool) -> Option<Exemption> {
         let identity = self.seed.identity();
-        if by_refusal && self.before.dial == Some(DialOutcome::Refused) {
+        if by_refusal && self.before().dial == Some(DialOutcome::Refused) {
             let pod_uid = identity.pod_uid()?.clone();
             return Some(Exemption {
                 pod_uid,
                 restart_count: 0,
             });
         }
-        self.before.judged_with(&self.after, &identity)
+        self.before().judged_with(self.after(), &identity)
     }
 
     /// Refused, and its pod says that nothing runs there.
     fn is_seen_not_running(&self, by_refusal: bool) -> bool {
-        let refused = self.before.dial == Some(DialOutcome::Refused);
+        let refused = self.before().dial == Some(DialOutcome::Refused);
         let seen_alike = || {
             let identity = self.seed.identity();
-            self.before.judged_with(&self.before, &identity).is_some()
+            self.before()
+                .judged_with(self.before(), &identity)
+                .is_some()
         };
         refused && (by_refusal || seen_alike())
     }

@@ -22,7 +22,8 @@ const REDIAL: Duration = Duration::from_millis(500);
 /// The contacts of a round, and what follows from them.
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
-    known: BTreeMap<ProcessIdentity, Contact>,
+    /// Boxed: nodes of a map are half empty, and a mass start keeps everybody at everybody.
+    known: BTreeMap<ProcessIdentity, Box<Contact>>,
     /// The report of the finder whose seeds they are, and whether it was taken whole.
     report: Option<(u64, bool)>,
     /// The order in which they are dialled, the same at everybody, until somebody comes or goes.
@@ -61,7 +62,7 @@ impl Contacts {
         self.forget_derived();
         let identity = seed.identity();
         let contact = self.known.entry(identity);
-        contact.or_insert_with(|| Contact::new(seed, now))
+        contact.or_insert_with(|| Box::new(Contact::new(seed, now)))
     }
 
     /// Keeps those of whom this is true.
@@ -80,21 +81,21 @@ impl Contacts {
     }
 
     pub(super) fn get(&self, identity: &ProcessIdentity) -> Option<&Contact> {
-        self.known.get(identity)
+        self.known.get(identity).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, identity: &ProcessIdentity) -> Option<&mut Contact> {
         self.unanswered.take();
-        self.known.get_mut(identity)
+        self.known.get_mut(identity).map(Box::as_mut)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Contact> {
-        self.known.values()
+        self.known.values().map(Box::as_ref)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Contact> {
         self.unanswered.take();
-        self.known.values_mut()
+        self.known.values_mut().map(Box::as_mut)
     }
 
     fn forget_derived(&mut self) {
@@ -234,7 +235,7 @@ impl Contacts {
         if self.order.len() == self.known.len() {
             return;
         }
-        let mut contacts: Vec<(&ProcessIdentity, &Contact)> = self.known.iter().collect();
+        let mut contacts: Vec<_> = self.known.iter().collect();
         contacts.sort_by(|a, b| a.1.seed.cmp(&b.1.seed));
         self.order = contacts.into_iter().map(|(id, _)| id.clone()).collect();
     }
