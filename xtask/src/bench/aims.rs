@@ -5,11 +5,12 @@ use std::fmt;
 use super::figures::{Figures, Spread};
 use super::runs::Purpose;
 
-/// One aim: the median of a figure at one size.
+/// One aim for a figure at one size: times and costs by their median, counts by their worst.
 struct Aim {
     nodes: usize,
     what: &'static str,
     at_most: f64,
+    by_worst: bool,
 }
 
 /// The silence limit, in milliseconds, that the measurements run under.
@@ -19,11 +20,11 @@ const AIMS: [Aim; 17] = [
     aim(100, "formed_ms", 150.0),
     aim(200, "formed_ms", 400.0),
     aim(500, "formed_ms", 2000.0),
-    aim(100, "formed_versions", 9.0),
-    aim(200, "formed_versions", 10.0),
-    aim(500, "formed_versions", 11.0),
+    cap(100, "formed_versions", 9.0),
+    cap(200, "formed_versions", 10.0),
+    cap(500, "formed_versions", 11.0),
     aim(100, "kill_ms", 45.0),
-    aim(100, "kill_tenth_versions", 3.0),
+    cap(100, "kill_tenth_versions", 3.0),
     aim(100, "freeze_ms", SILENCE_MILLIS + 50.0),
     aim(100, "idle_cpu_percent", 0.05),
     aim(200, "idle_cpu_percent", 0.05),
@@ -40,7 +41,14 @@ const fn aim(nodes: usize, what: &'static str, at_most: f64) -> Aim {
         nodes,
         what,
         at_most,
+        by_worst: false,
     }
+}
+
+const fn cap(nodes: usize, what: &'static str, at_most: f64) -> Aim {
+    let mut aim = aim(nodes, what, at_most);
+    aim.by_worst = true;
+    aim
 }
 
 /// An aim that was missed.
@@ -49,6 +57,7 @@ pub(super) struct Missed {
     pub(super) nodes: usize,
     pub(super) what: &'static str,
     at_most: f64,
+    by_worst: bool,
     spread: Spread,
 }
 
@@ -56,9 +65,28 @@ impl fmt::Display for Missed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} at {} members is {:.2} in the median of {} runs; the aim is {:.2}",
-            self.what, self.nodes, self.spread.median, self.spread.runs, self.at_most
+            "{} at {} members: median {:.2}, worst {:.2} of {} runs; the aim is {:.2}{}",
+            self.what,
+            self.nodes,
+            self.spread.median,
+            self.spread.worst,
+            self.spread.runs,
+            self.at_most,
+            if self.by_worst { " in every run" } else { "" }
         )
+    }
+}
+
+impl Missed {
+    /// The steps of a run that show it, as the measured program names them.
+    pub(super) fn steps(&self) -> &'static str {
+        match self.what {
+            "idle_cpu_percent" | "idle_bytes_per_second" | "kib_per_member" => "idle",
+            "kill_ms" => "kill",
+            "kill_tenth_versions" => "kill-tenth",
+            "freeze_ms" => "freeze",
+            _ => ",",
+        }
     }
 }
 
@@ -74,10 +102,17 @@ pub(super) fn missed(figures: &Figures) -> Vec<Missed> {
     let miss = |aim: &Aim| {
         let spread = figures.spread(&Purpose::Full, aim.nodes, aim.what)?;
         let (nodes, what, at_most) = (aim.nodes, aim.what, aim.at_most);
-        (spread.median > at_most).then_some(Missed {
+        let by_worst = aim.by_worst;
+        let judged = if by_worst {
+            spread.worst
+        } else {
+            spread.median
+        };
+        (judged > at_most).then_some(Missed {
             nodes,
             what,
             at_most,
+            by_worst,
             spread,
         })
     };

@@ -8,6 +8,7 @@ mod profile;
 mod runs;
 mod table;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -141,7 +142,9 @@ fn membership(options: &Options) -> anyhow::Result<ExitCode> {
     for miss in &missed {
         eprintln!("missed: {miss}");
     }
-    if let Some(miss) = missed.first() {
+    // One profile for each part of a run, of the smallest size that missed.
+    let mut profiled = BTreeSet::new();
+    for miss in missed.iter().filter(|miss| profiled.insert(miss.steps())) {
         eprintln!("{}", profile::of(&program, miss));
     }
     if figures.is_empty() {

@@ -20,18 +20,11 @@ pub(super) fn of(measured: &Program, miss: &Missed) -> String {
 
 fn recorded(measured: &Program, miss: &Missed) -> anyhow::Result<String> {
     let file = std::env::temp_dir().join(format!("membership-{}.perf", std::process::id()));
-    let steps = match miss.what {
-        "idle_cpu_percent" | "idle_bytes_per_second" | "kib_per_member" => "idle",
-        "kill_ms" => "kill",
-        "kill_tenth_versions" => "kill-tenth",
-        "freeze_ms" => "freeze",
-        _ => ",",
-    };
     let mut record = Command::new("perf");
     record.args(["record", "-q", "-F", "997", "-o"]).arg(&file);
     record.arg("--").arg(measured.path());
     record.args(Plan::full(miss.nodes, 0).arguments());
-    record.args(["--steps", steps, "--idle-seconds", "20"]);
+    record.args(["--steps", miss.steps(), "--idle-seconds", "20"]);
     let run = program::output(&mut record, PROFILE_MAX);
     let report = run.and_then(|_| {
         let mut report = Command::new("perf");
