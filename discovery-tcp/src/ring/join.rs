@@ -272,9 +272,11 @@ impl Ring {
         };
         newcomer.join.heard_at = now;
         if let Some(learner) = &newcomer.join.learner {
-            let follows = learner.id().cluster_id == topology.cluster_id
-                && snapshot.position <= learner.decided();
-            let behind = learner.id().cluster_id == topology.cluster_id && !newcomer.join.fetching;
+            let same = learner.id().cluster_id == topology.cluster_id;
+            // Newer, and yet no further: what was learned is of a branch that ended (C38).
+            let ended = topology > learner.id() && snapshot.position <= learner.decided();
+            let follows = same && !ended && snapshot.position <= learner.decided();
+            let behind = same && !ended && !newcomer.join.fetching;
             if follows {
                 self.acknowledge(from);
             } else if behind {
@@ -347,8 +349,9 @@ impl Ring {
             gone |= delivered.is_some_and(|one| one.removes(me));
         }
         let behind = learner.decided() < decided.decided;
-        if gone {
-            // Admitted and removed before it knew.
+        let ended = !behind && decided.topology > learner.id();
+        if gone || ended {
+            // Admitted and removed before it knew; or it learned of a branch that ended.
             self.start_over(Duration::ZERO);
             return true;
         }

@@ -285,15 +285,18 @@ impl Ring {
         }
     }
 
-    /// Looks after every subject that nothing speaks against: whoever was silent for the limit is
-    /// accused.
+    /// Looks after every subject that nothing speaks against: whoever was silent, or deaf, for the
+    /// limit is judged.
     pub(super) fn judge_silence(&mut self) {
         let now = self.fx.now;
         let limit = self.config.silence_limit;
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let due = |subject: &Subject| subject.judged_at.max(subject.heard_at + limit);
+        let due = |subject: &Subject| {
+            let exchanged_at = subject.heard_at.min(subject.echo_at);
+            subject.judged_at.max(exchanged_at + limit)
+        };
         let mut judged = Vec::new();
         for (id, subject) in &mut m.watch.subjects {
             if subject.state == SubjectState::Well && due(subject) <= now {

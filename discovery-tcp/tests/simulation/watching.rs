@@ -98,6 +98,20 @@ fn a_silent_member_is_removed_within_three_limits() {
     assert!(is_gone, "{:?}", cluster.standings());
 }
 
+// Clauses: CUT-7
+#[test]
+fn a_deaf_member_is_removed_within_three_limits() {
+    // C37, P8 ii: everybody hears it, and it hears nobody.
+    let mut cluster = members(None, 5);
+    for other in ["p-0", "p-1", "p-2", "p-4"] {
+        cluster.cut(other, "p-3");
+    }
+    let limit = cluster.config().silence_limit;
+    let is_gone = cluster.run_until(3 * limit, |it| it.members_at("p-0").len() == 4);
+    sound(&cluster);
+    assert!(is_gone, "{:?}", cluster.standings());
+}
+
 // Clauses: TAKE-1, TAKE-9
 #[test]
 fn a_deaf_coordinator_is_replaced() {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use discovery_core::Topology;
+
 use super::super::network::Passage;
 use super::super::process::Process;
 use super::super::seen;
@@ -83,19 +85,23 @@ impl Removal {
     }
 }
 
-/// Whether nothing passes between this member and any other, in either direction.
-fn is_cut_off(process: &Process, topology: &discovery_core::Topology, view: &View<'_>) -> bool {
+/// Whether fewer than half of its observers exchange heartbeats with this member: between it and
+/// more than half of them nothing passes, in one direction at least.
+fn is_cut_off(process: &Process, topology: &Topology, view: &View<'_>) -> bool {
     if !view.network.is_cut_anywhere() {
         return false;
     }
+    let Some(id) = process.live_ring().map(|ring| seen::node(ring).id()) else {
+        return false;
+    };
     let silent = |from, to| view.network.passage(from, to) == Some(Passage::Silent);
-    let mut others = view.processes.iter().filter(|other| {
-        other.pod != process.pod
-            && other
-                .live_ring()
-                .is_some_and(|ring| topology.member(seen::node(ring).id()).is_some())
+    let observers = seen::observers_of(topology, id);
+    let cut = view.processes.iter().filter(|other| {
+        let observes = |ring| observers.contains(&seen::node(ring).id());
+        other.live_ring().is_some_and(observes)
+            && (silent(process.pod, other.pod) || silent(other.pod, process.pod))
     });
-    others.all(|other| silent(process.pod, other.pod) && silent(other.pod, process.pod))
+    cut.count() * 2 > observers.len()
 }
 
 impl Invariant for Removal {
