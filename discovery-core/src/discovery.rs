@@ -52,16 +52,30 @@ pub enum Standing {
     },
     /// It left, or its implementation was stopped; nothing will ever happen again.
     Left,
+    /// A mistake in its implementation ended it, and the others remove it; nothing will ever happen
+    /// again. What went wrong is in the log; a new process helps, and a report of the mistake.
+    Failed,
 }
 
 impl Standing {
+    /// Whether nothing will ever happen again.
+    pub fn is_over(&self) -> bool {
+        match self {
+            Self::Left | Self::Failed => true,
+            Self::NotYetMember { .. }
+            | Self::Member { .. }
+            | Self::WithoutQuorum { .. }
+            | Self::Removed { .. } => false,
+        }
+    }
+
     /// The last topology known, stale or not.
     pub fn topology(&self) -> Option<&Topology> {
         match self {
             Self::Member { topology } => Some(topology),
             Self::WithoutQuorum { stale } => Some(stale),
             Self::Removed { last } => Some(last),
-            Self::NotYetMember { .. } | Self::Left => None,
+            Self::NotYetMember { .. } | Self::Left | Self::Failed => None,
         }
     }
 
@@ -72,11 +86,13 @@ impl Standing {
             Self::NotYetMember { .. }
             | Self::WithoutQuorum { .. }
             | Self::Removed { .. }
-            | Self::Left => false,
+            | Self::Left
+            | Self::Failed => false,
         }
     }
 
-    /// The stable name: `not_yet_member`, `member`, `without_quorum`, `removed` or `left`.
+    /// The stable name: `not_yet_member`, `member`, `without_quorum`, `removed`, `left` or
+    /// `failed`.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::NotYetMember { .. } => "not_yet_member",
@@ -84,6 +100,7 @@ impl Standing {
             Self::WithoutQuorum { .. } => "without_quorum",
             Self::Removed { .. } => "removed",
             Self::Left => "left",
+            Self::Failed => "failed",
         }
     }
 }

@@ -250,8 +250,7 @@ impl Drop for RunningApp {
 /// Waits until a node that nobody asked to end has ended.
 async fn stopped(discovery: &TcpDiscovery) -> End {
     let mut standings = discovery.standings();
-    let is_over = |standing: &Standing| *standing == Standing::Left;
     // Nobody is left to ask if it is closed.
-    let _ = standings.wait_for(is_over).await;
+    let _ = standings.wait_for(Standing::is_over).await;
     End::ByItself
 }
