@@ -42,4 +42,7 @@ pub(super) enum Command {
     },
     /// Close everything without leaving.
     Stop,
+    /// Go wrong, as a mistake in the protocol would.
+    #[cfg(test)]
+    Panic,
 }

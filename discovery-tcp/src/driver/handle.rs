@@ -186,6 +186,17 @@ impl TcpDiscovery {
         let _ = timeout(SHUTDOWN_LIMIT, ended.changed()).await;
     }
 
+    /// Makes the protocol go wrong, as a mistake in it would.
+    #[cfg(test)]
+    pub(super) async fn go_wrong(&self) {
+        self.inner.commands.send(Command::Panic).await.unwrap();
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_no_links(&self) -> bool {
+        self.inner.links.places.available_permits() == self.inner.links.places_max
+    }
+
     async fn operate(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Command,

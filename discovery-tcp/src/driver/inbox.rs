@@ -6,12 +6,12 @@
 //! answered once.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use discovery_core::{Census, FinderError, PodFact, SeedReport};
 
-use super::outbox::Outbox;
+use super::outbox::Held;
 use crate::message::Message;
 use crate::ring::{DialFailure, LinkId};
 
@@ -25,7 +25,7 @@ pub(super) enum Happening {
     Accepted {
         link: LinkId,
         from: SocketAddr,
-        outbox: Arc<Outbox>,
+        outbox: Held,
     },
     /// A link that was asked for is open and secured.
     Opened { link: LinkId },
@@ -59,12 +59,18 @@ pub(super) struct Inbox {
 struct State {
     happenings: Vec<Happening>,
     reader: Option<Waker>,
+    is_closed: bool,
 }
 
 impl Inbox {
     /// Adds what happened and wakes the reader.
     pub(super) fn push(&self, happening: Happening) {
         let mut state = self.lock();
+        if state.is_closed {
+            // What is dropped here may be a link, which then looks at other locks.
+            drop(state);
+            return;
+        }
         state.happenings.push(happening);
         let reader = state.reader.take();
         drop(state);
@@ -87,6 +93,15 @@ impl Inbox {
     pub(super) fn take(&self, batch: &mut Vec<Happening>) {
         debug_assert!(batch.is_empty(), "the last batch was handled");
         std::mem::swap(&mut self.lock().happenings, batch);
+    }
+
+    /// Nobody reads any more: what waits and what comes is dropped, and links with it.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        let unread = std::mem::take(&mut state.happenings);
+        drop(state);
+        drop(unread);
     }
 
     /// Gives back the space of a batch that was handled, where a burst left much of it.

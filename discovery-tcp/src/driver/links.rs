@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::counters::Counters;
 use super::inbox::{Happening, Inbox};
 use super::link::{Link, Permits};
-use super::outbox::Outbox;
+use super::outbox::{Held, Outbox};
 use super::security::{LinkSecurity, SecuredLink};
 use super::sockets;
 use crate::ring::{DialFailure, LinkId};
@@ -132,7 +132,7 @@ impl Links {
                 links.inbox.push(Happening::Accepted {
                     link,
                     from,
-                    outbox: Arc::clone(&outbox),
+                    outbox: Held::new(Arc::clone(&outbox)),
                 });
                 Link::new(link, links, outbox, permits, secured.stream).await;
             } else {

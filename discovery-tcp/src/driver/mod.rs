@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `builder`, `start`, `start_error` | settings, their faults, and starting |
 //! | `handle`, `command` | what the application holds, and what it may ask |
-//! | `task` | the protocol's task |
+//! | `task`, `ending` | the protocol's task, and what is left to do once it has ended |
 //! | `inbox`, `outbox` | the queues into it and out of it |
 //! | `link`, `links`, `listener`, `sockets`, `security` | one link, all links, how they come to be |
 //! | `asking` | the finder |
@@ -23,6 +23,7 @@ mod builder;
 mod clock;
 mod command;
 mod counters;
+mod ending;
 mod handle;
 mod inbox;
 mod journal;

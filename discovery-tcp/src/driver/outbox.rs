@@ -2,6 +2,7 @@
 //! Writing is left to `link.rs`.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -40,6 +41,31 @@ pub(super) struct Outbox {
     state: Mutex<State>,
     /// Messages that the link handed on and the protocol's task has not handled yet.
     unhandled: AtomicUsize,
+}
+
+/// The protocol's hold of a link. Let go of, however that comes about, the link ends at once unless
+/// it was told how to: no link outlives those that could ever say anything on it.
+#[derive(Debug)]
+pub(super) struct Held(Arc<Outbox>);
+
+impl Held {
+    pub(super) fn new(outbox: Arc<Outbox>) -> Self {
+        Self(outbox)
+    }
+}
+
+impl Deref for Held {
+    type Target = Arc<Outbox>;
+
+    fn deref(&self) -> &Arc<Outbox> {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 #[derive(Debug)]
@@ -97,6 +123,14 @@ impl Outbox {
             (Order::Carry | Order::Close, order) => state.order = order,
         }
         wake(state);
+    }
+
+    /// Ends the link at once, unless it was told already how to end.
+    fn abandon(&self) {
+        let order = self.lock().order;
+        if order == Order::Carry {
+            self.order(Order::Drop);
+        }
     }
 
     /// The link's side: everything it took before is written. Takes what is queued, says what the

@@ -16,6 +16,7 @@ use super::asking::Asking;
 use super::builder::TcpDiscoveryBuilder;
 use super::clock::{Clock, wall_time};
 use super::command::COMMANDS_MAX;
+use super::ending::Ending;
 use super::handle::TcpDiscovery;
 use super::journal::Journal;
 use super::links::Links;
@@ -213,7 +214,6 @@ fn run(
         clock: Clock::start(),
         ring: Ring::new(config, start),
         commands: given,
-        listening: Listening::start(listener, Arc::clone(&links)),
         asking: Asking::new(settings.finder, Arc::clone(&links)),
         subscribers: Arc::clone(&subscribers),
         journal: Journal::new(name.as_str()),
@@ -228,8 +228,14 @@ fn run(
     });
     // The first outputs name the node, so that the handle can.
     task.act();
+    let ending = Ending {
+        node: name,
+        listening: Listening::start(listener, Arc::clone(&links)),
+        links: Arc::clone(&links),
+        subscribers: Arc::clone(&subscribers),
+    };
     tokio::spawn(async move {
-        task.run().await;
+        ending.follow(tokio::spawn(task.run())).await;
         drop(running);
     });
     TcpDiscovery::new(commands, subscribers, links, ended, limits)

@@ -110,13 +110,15 @@ impl Subscribers {
         state.deliver(&Delivery::Message(message), &self.standing.borrow())
     }
 
-    /// Nothing will ever happen again.
-    pub(super) fn end(&self) {
+    /// Nothing will ever happen again: it stands like this for good.
+    pub(super) fn end(&self, last: Standing) {
         let mut state = lock(&self.state);
         state.is_over = true;
         self.standing.send_if_modified(|standing| {
-            let changes = *standing != Standing::Left;
-            *standing = Standing::Left;
+            let changes = !standing.is_over();
+            if changes {
+                *standing = last;
+            }
             changes
         });
         for queue in state.queues.drain(..).filter_map(|queue| queue.upgrade()) {

@@ -148,7 +148,8 @@ fn after_the_end_what_waits_is_read_and_then_nothing() {
     let before = subscribers.subscribe(Some(topology.id()));
     let event = join(&topology);
     assert_eq!(subscribers.changed(event.clone()), Overflows(0));
-    subscribers.end();
+    subscribers.end(Standing::Left);
+    subscribers.end(Standing::Failed);
     let after = subscribers.subscribe(Some(topology.id()));
     let expected = [Some(Delivery::Changed(event)), None];
     assert_eq!(unread(&before), expected);

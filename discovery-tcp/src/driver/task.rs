@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use discovery_core::{LeaveError, PublishError};
+use discovery_core::{LeaveError, PublishError, Standing};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::consume_budget;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -21,8 +21,7 @@ use super::command::Command;
 use super::inbox::{Happening, Inbox};
 use super::journal::Journal;
 use super::links::Links;
-use super::listener::Listening;
-use super::outbox::{Frame, Order, Outbox};
+use super::outbox::{Frame, Held, Order, Outbox};
 use super::subscribers::Subscribers;
 use crate::message::{CloseReason, Message};
 use crate::ring::{Input, LinkId, Notice, Output, Ring};
@@ -31,9 +30,6 @@ use crate::wire::{FrameTooLarge, encode_frame};
 /// How long links may take to send their last words once the node has left.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
-/// How long links may take to end once they were ordered to end at once.
-const DROP_LIMIT: Duration = Duration::from_secs(1);
-
 /// Everything that a driver's protocol task owns.
 #[derive(Debug)]
 pub(super) struct ProtocolTask {
@@ -41,7 +37,6 @@ pub(super) struct ProtocolTask {
     pub(super) clock: Clock,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) links: Arc<Links>,
-    pub(super) listening: Listening,
     pub(super) asking: Asking,
     pub(super) subscribers: Arc<Subscribers>,
     pub(super) journal: Journal,
@@ -61,7 +56,7 @@ pub(super) struct ProtocolTask {
 #[derive(Debug)]
 pub(super) struct OpenLink {
     address: SocketAddr,
-    outbox: Arc<Outbox>,
+    outbox: Held,
 }
 
 /// Who waits for an answer.
@@ -200,6 +195,8 @@ impl ProtocolTask {
             Command::Status { reply } => drop(reply.send(self.ring.status())),
             Command::Counters { reply } => drop(reply.send(self.ring.counters().clone())),
             Command::Stop => self.is_over = true,
+            #[cfg(test)]
+            Command::Panic => unreachable!("a test has the protocol go wrong"),
         }
     }
 
@@ -224,7 +221,7 @@ impl ProtocolTask {
                 Output::OpenLink { link, to } => {
                     let outbox = Arc::new(Outbox::new());
                     self.links.dial(link, to, &outbox);
-                    let address = to;
+                    let (address, outbox) = (to, Held::new(outbox));
                     self.open.insert(link, OpenLink { address, outbox });
                 }
                 Output::CloseLink { link, reason } => self.close(link, reason),
@@ -311,11 +308,12 @@ impl ProtocolTask {
         self.links.counters.subscribers_overflowed.add(overflows.0);
     }
 
-    /// Ends every link, then the listener (K3), within a bound.
+    /// Orders every link to end, and gives last words the time to go out. Waiting for the links to
+    /// end is left to `ending.rs`.
     async fn end(mut self: Box<Self>) {
         self.commands.close();
         self.replies = Replies::default();
-        self.subscribers.end();
+        self.subscribers.end(Standing::Left);
         self.asking.unwatch();
         self.links.welcome_no_more();
         if self.has_left {
@@ -325,21 +323,6 @@ impl ProtocolTask {
             }
             let _ = timeout(FLUSH_LIMIT, self.links.all_ended()).await;
         }
-        self.drop_links();
-        let listener = self.listening.stop().await;
-        // What was welcomed at the very last.
-        self.links.inbox.take(&mut self.batch);
-        for happening in self.batch.drain(..) {
-            if let Happening::Accepted { outbox, .. } = happening {
-                outbox.order(Order::Drop);
-            }
-        }
-        let _ = timeout(DROP_LIMIT, self.links.all_ended()).await;
-        drop(listener);
-        tracing::debug!("stopped");
-    }
-
-    fn drop_links(&mut self) {
         for outbox in self.closing.iter().filter_map(Weak::upgrade) {
             outbox.order(Order::Drop);
         }
