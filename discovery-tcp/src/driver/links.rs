@@ -1,7 +1,6 @@
 //! What all links of one driver share: where they report to, how they are secured, how many there
 //! may be, and how long they may take to open.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +77,7 @@ impl Links {
     pub(super) fn dial(self: &Arc<Self>, link: LinkId, to: SocketAddr, outbox: &Arc<Outbox>) {
         self.counters.links_dialled.one();
         let Some(place) = self.place() else {
-            self.fail(link, DialFailure::Unreachable);
+            self.fail(link, DialFailure::NotTried);
             return;
         };
         let (links, outbox) = (Arc::clone(self), Arc::clone(outbox));
@@ -98,16 +97,12 @@ impl Links {
     }
 
     async fn open(&self, to: SocketAddr) -> Result<SecuredLink, DialFailure> {
-        let open = async { self.security.dial(sockets::connect(to).await?, to).await };
-        match timeout(self.dial_timeout, open).await {
-            Ok(Ok(secured)) => Ok(secured),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                Err(DialFailure::Refused)
-            }
-            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(DialFailure::TimedOut),
-            Ok(Err(_)) => Err(DialFailure::Unreachable),
-            Err(_) => Err(DialFailure::TimedOut),
-        }
+        let open = async {
+            let secured = self.security.dial(sockets::connect(to).await?, to).await;
+            secured.map_err(|error| sockets::failure(&error))
+        };
+        let opened = timeout(self.dial_timeout, open).await;
+        opened.unwrap_or(Err(DialFailure::TimedOut))
     }
 
     fn fail(&self, link: LinkId, failure: DialFailure) {
@@ -160,3 +155,7 @@ async fn until_over<T>(outbox: &Outbox, future: impl Future<Output = T>) -> Opti
         outcome = future => Some(outcome),
     }
 }
+
+#[cfg(test)]
+#[path = "links_tests.rs"]
+mod tests;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::ring::DialFailure;
+
 /// How long a link on which nothing is said stays unprobed by the kernel.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 
@@ -23,20 +25,42 @@ const KEEPALIVE_PROBES: u32 = 3;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
-/// Opens a connection with the options of a link.
-pub(super) async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+/// Opens a connection with the options of a link, or says why there is none.
+pub(super) async fn connect(to: SocketAddr) -> Result<TcpStream, DialFailure> {
+    // Nothing was sent to anybody before the socket stands.
+    let socket = open(to).map_err(|_| DialFailure::NotTried)?;
+    let stream = socket.connect(to).await.map_err(|error| failure(&error))?;
+    // A local port without a listener may be given to the dialling socket itself, which then is
+    // connected to nobody but itself.
+    let ends = stream
+        .local_addr()
+        .and_then(|ours| Ok((ours, stream.peer_addr()?)));
+    match ends {
+        Ok((ours, theirs)) if ours == theirs => Err(DialFailure::Refused),
+        Ok(_) => Ok(stream),
+        // It was open, and is not any more.
+        Err(_) => Err(DialFailure::Unreachable),
+    }
+}
+
+fn open(to: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match to {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     set_options(&SockRef::from(&socket))?;
-    let stream = socket.connect(to).await?;
-    // A local port without a listener may be given to the dialling socket itself, which then is
-    // connected to nobody but itself.
-    if stream.local_addr()? == stream.peer_addr()? {
-        return Err(io::ErrorKind::ConnectionRefused.into());
+    Ok(socket)
+}
+
+/// What an error of dialling says of the other end.
+pub(super) fn failure(error: &io::Error) -> DialFailure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => DialFailure::Refused,
+        io::ErrorKind::TimedOut => DialFailure::TimedOut,
+        // No local port is left to dial from, or no memory.
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => DialFailure::NotTried,
+        _ => DialFailure::Unreachable,
     }
-    Ok(stream)
 }
 
 /// Gives a listener the options of a link: the kernels that we know hand them on to every socket
@@ -82,7 +106,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let refused = connect(address).await.unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(connect(address).await.unwrap_err(), DialFailure::Refused);
     }
 }

@@ -69,8 +69,14 @@ impl Ring {
         };
         let number = self.errands.take(errand);
         if self.fx.dial(*to, Purpose::DialBack(number)).is_none() {
-            self.dial_back_done(number, None);
+            self.dial_back_not_tried(number);
         }
+    }
+
+    /// This node has no means to dial: it says nothing, for it knows nothing (CUT-6). The asker
+    /// does not wait for it for ever.
+    pub(super) fn dial_back_not_tried(&mut self, number: u64) {
+        self.errands.done(number);
     }
 
     /// A dial on the coordinator's behalf has ended: with this node at the other end, or nobody.

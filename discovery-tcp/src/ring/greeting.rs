@@ -40,7 +40,10 @@ impl Ring {
         };
         let outcome = match failure {
             DialFailure::Refused => DialOutcome::Refused,
-            DialFailure::TimedOut | DialFailure::Unreachable => DialOutcome::Silent,
+            // Of whom nothing is known, it is not known that it need not answer.
+            DialFailure::TimedOut | DialFailure::Unreachable | DialFailure::NotTried => {
+                DialOutcome::Silent
+            }
         };
         self.dial_ended(&entry, outcome, failure);
     }
@@ -57,12 +60,19 @@ impl Ring {
             Purpose::Contact(identity) => self.contact_failed(identity, outcome),
             Purpose::Member(node) => {
                 self.watch_refused(*node, failure);
-                self.joiner_unreachable(*node, self.me.id());
+                if failure != DialFailure::NotTried {
+                    self.joiner_unreachable(*node, self.me.id());
+                }
             }
             Purpose::Hint => {
-                if let Some(address) = link.dialled {
+                if let Some(address) = link.dialled
+                    && failure != DialFailure::NotTried
+                {
                     self.hint_failed(address);
                 }
+            }
+            Purpose::DialBack(number) if failure == DialFailure::NotTried => {
+                self.dial_back_not_tried(*number);
             }
             Purpose::DialBack(number) => self.dial_back_done(*number, None),
         }

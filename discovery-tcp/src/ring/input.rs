@@ -32,8 +32,11 @@ pub enum DialFailure {
     Refused,
     /// No answer within the dial timeout.
     TimedOut,
-    /// The network knows no way, or the local node may open no further link.
+    /// The network knows no way.
     Unreachable,
+    /// The local node could not dial, for want of room for a link, of open files or of ports. It
+    /// says nothing of the other end (CUT-6).
+    NotTried,
 }
 
 /// One thing that happened. Inputs are told in the order in which they happened.

@@ -228,6 +228,11 @@ impl Ring {
             .map_or(0, |subject| subject.tries);
         self.fx
             .ensure_link(&info, tries.saturating_sub(1) as usize / 2);
+        let is_begun =
+            self.fx.links.is_linked(node) || self.fx.links.is_dialling(node, info.addresses());
+        if !is_begun {
+            self.watch_not_dialled(node);
+        }
     }
 
     /// A dial of a member failed: the second one in a row makes an accusation (CUT).
@@ -235,6 +240,7 @@ impl Ring {
         let kind = match failure {
             DialFailure::Refused => AccusationKind::Refused,
             DialFailure::TimedOut | DialFailure::Unreachable => AccusationKind::Closed,
+            DialFailure::NotTried => return self.watch_not_dialled(node),
         };
         let pause = self.config.redial_pause;
         self.count_as_out_of_reach(node);
@@ -265,6 +271,26 @@ impl Ring {
                 self.fx.within(Timer::Subject(node), pause);
             }
         }
+    }
+
+    /// This node had no means to dial a member: that is nobody's fault but its own (CUT-6). Until it
+    /// can, it has nothing to say of a subject that it has no link to.
+    fn watch_not_dialled(&mut self, node: NodeId) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(subject) = m.watch.subjects.get_mut(&node) else {
+            return;
+        };
+        if subject.state == SubjectState::Well {
+            if self.fx.links.is_linked(node) {
+                return;
+            }
+            subject.state = SubjectState::Redialling;
+            subject.tries = 1;
+        }
+        let pause = self.fx.jitter(REDIAL.0);
+        self.fx.after(Timer::Subject(node), pause);
     }
 
     /// Another process answers where a member should: that is no member (CUT: replaced).

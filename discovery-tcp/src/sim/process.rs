@@ -81,6 +81,8 @@ pub struct Process {
     pub(crate) body: Body,
     pub(crate) over: Option<Over>,
     pub(crate) paused: u32,
+    /// It can open no socket.
+    pub(crate) is_out_of_sockets: bool,
     /// How long it takes over each input.
     pub(crate) pace: Duration,
     pub(crate) busy_until: Moment,
@@ -111,6 +113,7 @@ impl Process {
             body,
             over: None,
             paused: 0,
+            is_out_of_sockets: false,
             pace: Duration::ZERO,
             busy_until: started,
             inbox: VecDeque::new(),

@@ -132,3 +132,31 @@ fn an_epoch_is_the_listing_that_every_ask_carried() {
     wait_for(&mut cluster, &["p-0", "p-1"]);
     assert!(is_of_an_ask(&cluster, &asked.take()));
 }
+
+// Clauses: CUT-6, CUT-7
+#[test]
+fn who_cannot_dial_for_want_of_sockets_accuses_nobody_and_dials_once_it_can() {
+    let mut cluster = members(None, 5);
+    let before = cluster.now();
+    for pod in ["p-1", "p-2"] {
+        cluster.starve_of_sockets(pod, true);
+    }
+    cluster.break_links("p-1", "p-2", true);
+    let suspicions = |it: &Cluster| -> usize {
+        let rings = ["p-1", "p-2"].map(|pod| it.ring_of(pod));
+        let held = rings.map(|ring| ring.map_or(9, |it| it.status().suspicions.len()));
+        held.iter().sum()
+    };
+    let is_any_held = cluster.run_until(30 * SECOND, |it| suspicions(it) > 0);
+    sound(&cluster);
+    assert!(!is_any_held);
+    assert_eq!((links(&cluster, "p-1"), links(&cluster, "p-2")), (3, 3));
+
+    for pod in ["p-1", "p-2"] {
+        cluster.starve_of_sockets(pod, false);
+    }
+    let are_linked = cluster.run_until(SECOND, |it| links(it, "p-1") >= 4);
+    sound(&cluster);
+    assert!(are_linked);
+    assert_eq!(versions_since(&cluster, "p-0", before), 0);
+}

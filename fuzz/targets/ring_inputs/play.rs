@@ -207,10 +207,11 @@ impl<'a> Play<'a> {
 
     fn answer_dial(&mut self) {
         let at = self.node();
-        let failure = match self.choices.byte() % 4 {
+        let failure = match self.choices.byte() % 5 {
             0 => DialFailure::Refused,
             1 => DialFailure::TimedOut,
             2 => DialFailure::Unreachable,
+            3 => DialFailure::NotTried,
             _ => return self.world.open(at),
         };
         if let Some((link, _)) = self.world.nodes[at].dials.pop_front() {

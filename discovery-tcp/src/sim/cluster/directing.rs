@@ -332,6 +332,13 @@ impl Cluster {
         self.rearm(id);
     }
 
+    /// Takes the means to dial from a process, or gives them back, as a limit of open files does.
+    pub fn starve_of_sockets(&mut self, pod: &str, is_starved: bool) {
+        if let Some(id) = self.process_of(pod) {
+            self.processes[id.0 as usize].is_out_of_sockets = is_starved;
+        }
+    }
+
     /// Lets a process take so long over each input.
     pub fn slow(&mut self, pod: &str, pace: Duration) {
         let now = self.now();

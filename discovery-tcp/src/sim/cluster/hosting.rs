@@ -154,7 +154,11 @@ impl Cluster {
             Output::OpenLink { link, to } => {
                 let (pod, timeout) = (process.pod, self.config.dial_timeout);
                 let who = (id, pod, link);
-                let dialled = self.network.dial(&mut self.schedule, who, to, timeout);
+                let dialled = if process.is_out_of_sockets {
+                    self.network.dial_in_vain(&mut self.schedule, who, to)
+                } else {
+                    self.network.dial(&mut self.schedule, who, to, timeout)
+                };
                 let way = (dialled, super::Side::Dialler);
                 self.processes[id.0 as usize].links.insert(link, way);
                 self.coverage.dials += 1;

@@ -22,7 +22,7 @@ pub use directing::{Fate, Passing};
 
 use crate::Moment;
 use crate::config::RingConfig;
-use crate::ring::{Input, Notice, Output};
+use crate::ring::{DialFailure, Input, Notice, Output};
 use crate::sim::api::{self, Answer, ApiFaults};
 use crate::sim::chance::Chance;
 use crate::sim::coverage::Coverage;
@@ -257,7 +257,9 @@ impl Cluster {
             }
             Event::DialFails(connection, failure) => {
                 if let Some((process, link)) = self.network.fail_dial(connection) {
-                    self.dial_failed(process, connection);
+                    if failure != DialFailure::NotTried {
+                        self.dial_failed(process, connection);
+                    }
                     self.processes[process.0 as usize].links.remove(&link);
                     self.tell(process, Input::LinkFailed { link, failure });
                 }

@@ -26,9 +26,34 @@ impl Network {
     pub(crate) fn dial(
         &mut self,
         schedule: &mut Schedule,
-        (process, pod, link): (ProcessId, PodId, LinkId),
+        who: (ProcessId, PodId, LinkId),
         to: SocketAddr,
         timeout: Duration,
+    ) -> ConnectionId {
+        let id = self.wait_at(who, to);
+        let delay = self.chance.span(self.weather.latency);
+        schedule.after(delay, Event::DialArrives(id));
+        schedule.after(timeout, Event::DialFails(id, DialFailure::TimedOut));
+        id
+    }
+
+    /// A process wants to dial an address and has no means to.
+    pub(crate) fn dial_in_vain(
+        &mut self,
+        schedule: &mut Schedule,
+        who: (ProcessId, PodId, LinkId),
+        to: SocketAddr,
+    ) -> ConnectionId {
+        let id = self.wait_at(who, to);
+        schedule.after(Duration::ZERO, Event::DialFails(id, DialFailure::NotTried));
+        id
+    }
+
+    /// The dialling end of a connection that is not answered yet.
+    fn wait_at(
+        &mut self,
+        (process, pod, link): (ProcessId, PodId, LinkId),
+        to: SocketAddr,
     ) -> ConnectionId {
         let number = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
         let id = ConnectionId(number);
@@ -44,9 +69,6 @@ impl Network {
         let ends = [end(EndState::Waiting), end(EndState::Closed)];
         self.connections.push(Connection { dialled: to, ends });
         self.live.insert(id);
-        let delay = self.chance.span(self.weather.latency);
-        schedule.after(delay, Event::DialArrives(id));
-        schedule.after(timeout, Event::DialFails(id, DialFailure::TimedOut));
         id
     }
 
