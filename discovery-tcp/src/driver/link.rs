@@ -63,8 +63,9 @@ pub(super) struct Link {
     id: LinkId,
     links: Arc<Links>,
     outbox: Arc<Outbox>,
-    permits: Permits,
     stream: Box<dyn LinkStream>,
+    /// After the stream, so that whoever has seen the place given back knows the socket closed (K3).
+    permits: Permits,
     decoder: FrameDecoder,
     /// What came in is no message, so nothing more is read.
     is_deaf: bool,
@@ -96,8 +97,8 @@ impl Link {
             id,
             links,
             outbox,
-            permits,
             stream,
+            permits,
             decoder: FrameDecoder::new(),
             is_deaf: false,
             writing: VecDeque::new(),

@@ -7,6 +7,7 @@
     reason = "what a test stands on fails like a test, and the child of one speaks to its parent"
 )]
 
+mod closing;
 mod ending;
 mod forming;
 mod hostile;
