@@ -7,7 +7,7 @@ use super::input::{DialFailure, LinkId};
 use super::lasting::LastingRefusal;
 use super::links::{Purpose, Stage};
 use super::timers::Timer;
-use super::{Life, Ring, WIRE};
+use super::{Life, Ring};
 use crate::message::{
     Best, CloseReason, Introduction, MemberHint, Message, PhaseKind, Refusal, RefusalReason,
 };
@@ -178,8 +178,8 @@ impl Ring {
             let ours = self.config.cluster_name.clone();
             return Some(RefusalReason::ClusterName { ours });
         }
-        if WIRE.common(intro.wire).is_none() {
-            return Some(RefusalReason::WireVersion { ours: WIRE });
+        if self.wire.common(intro.wire).is_none() {
+            return Some(RefusalReason::WireVersion { ours: self.wire });
         }
         if intro.settings != self.config.settings {
             return Some(RefusalReason::Settings {
@@ -261,7 +261,7 @@ impl Ring {
 
     /// Keeps a refusal for the status, if it is one that lasts.
     pub(super) fn refused_for_good(&mut self, by: &NodeInfo, reason: &RefusalReason) {
-        let refused = LastingRefusal::new(by, reason, self.config.settings);
+        let refused = LastingRefusal::new(by, reason, (self.wire, self.config.settings));
         if let (Life::Newcomer(newcomer), Some(refused)) = (&mut self.life, refused) {
             newcomer.refused = Some((self.fx.now, refused));
         }

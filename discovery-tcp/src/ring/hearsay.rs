@@ -165,7 +165,7 @@ impl Ring {
             }
         };
         Introduction {
-            wire: super::WIRE,
+            wire: self.wire,
             cluster_name: self.config.cluster_name.clone(),
             settings: self.config.settings,
             node: self.me.clone(),

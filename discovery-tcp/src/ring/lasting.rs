@@ -5,7 +5,6 @@ use std::fmt;
 
 use discovery_core::NodeInfo;
 
-use super::WIRE;
 use crate::message::{RefusalReason, WireRange};
 
 /// Who refuses the local node until somebody mends what differs. The node goes on asking, every
@@ -44,14 +43,18 @@ pub enum LastingCause {
 impl LastingRefusal {
     /// That of a node whose refusal lasts, else none: a foreign cluster is passed by, and whatever
     /// comes of an id ends with the id.
-    pub(super) fn new(by: &NodeInfo, reason: &RefusalReason, our_settings: u64) -> Option<Self> {
+    pub(super) fn new(
+        by: &NodeInfo,
+        reason: &RefusalReason,
+        (our_wire, our_settings): (WireRange, u64),
+    ) -> Option<Self> {
         let cause = match reason {
             RefusalReason::Settings { ours: theirs } => LastingCause::Settings {
                 ours: our_settings,
                 theirs: *theirs,
             },
             RefusalReason::WireVersion { ours: theirs } => LastingCause::WireVersion {
-                ours: WIRE,
+                ours: our_wire,
                 theirs: *theirs,
             },
             RefusalReason::Limit => LastingCause::Full,
@@ -97,7 +100,8 @@ mod tests {
     fn said(reason: &RefusalReason) -> Option<String> {
         let (name, address) = ("ring-0".parse().unwrap(), "10.0.0.7:1".parse().unwrap());
         let by = NodeInfo::new(NodeId::from_u128(7), name, [address], UnixMillis(1)).unwrap();
-        LastingRefusal::new(&by, reason, 0xa).map(|refused| refused.to_string())
+        LastingRefusal::new(&by, reason, (crate::ring::WIRE, 0xa))
+            .map(|refused| refused.to_string())
     }
 
     #[test]

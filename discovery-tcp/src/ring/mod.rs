@@ -150,6 +150,8 @@ impl Life {
 #[derive(Debug)]
 pub struct Ring {
     config: RingConfig,
+    /// What it speaks: what this build does, unless a simulation has it be another build.
+    wire: WireRange,
     me: NodeInfo,
     authoritative: bool,
     fx: Effects,
@@ -185,6 +187,7 @@ impl Ring {
         fx.timers.set(Timer::Round, Moment::START);
         Self {
             config,
+            wire: WIRE,
             me,
             authoritative: start.authoritative,
             fx,
@@ -205,6 +208,12 @@ impl Ring {
             knows_other_names: false,
             watching_seeds: true,
         }
+    }
+
+    /// Has it say that it speaks these wire versions, as another build would.
+    #[cfg(feature = "sim")]
+    pub(crate) fn speak(&mut self, wire: WireRange) {
+        self.wire = wire;
     }
 
     /// Takes one input. `now` never goes back.

@@ -3,7 +3,7 @@
 use discovery_core::{NodeId, NodeInfo, Topology};
 
 use crate::Moment;
-use crate::message::{PhaseKind, Position};
+use crate::message::{PhaseKind, Position, WireRange};
 use crate::ring::{self, Ring};
 
 pub use crate::ring::Bug;
@@ -55,4 +55,9 @@ pub(crate) fn describe(ring: &Ring) -> String {
         topology.unwrap_or_else(|| "nothing".to_owned()),
         leads.unwrap_or_default()
     )
+}
+
+/// Has a ring speak these wire versions.
+pub(crate) fn speak(ring: &mut Ring, wire: WireRange) {
+    ring.speak(wire);
 }

@@ -8,7 +8,8 @@ use std::{env, fs};
 
 use discovery_core::{Epoch, ResourceVersion};
 use discovery_tcp::RingConfig;
-use discovery_tcp::message::Message;
+use discovery_tcp::message::{Message, WireRange};
+use discovery_tcp::ring::LastingCause;
 use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{LONG, MS, SECOND, members, sound, versions_since, wait_for, world};
@@ -158,5 +159,83 @@ fn who_cannot_dial_for_want_of_sockets_accuses_nobody_and_dials_once_it_can() {
     let are_linked = cluster.run_until(SECOND, |it| links(it, "p-1") >= 4);
     sound(&cluster);
     assert!(are_linked);
+    assert_eq!(versions_since(&cluster, "p-0", before), 0);
+}
+
+const fn speaks(min: u16, max: u16) -> WireRange {
+    WireRange { min, max }
+}
+
+/// Why the ring in a pod is refused for good, and by whom.
+fn refused(cluster: &Cluster, pod: &str) -> Option<(LastingCause, String)> {
+    let refused = cluster.ring_of(pod)?.status().refused?;
+    Some((refused.cause, refused.by.name().to_string()))
+}
+
+fn wire_refusals(cluster: &Cluster, pod: &str) -> u64 {
+    let counters = cluster.ring_of(pod).map(|ring| ring.counters().clone());
+    let refused = counters.and_then(|it| it.greetings_refused.get("wire_version").copied());
+    refused.unwrap_or(0)
+}
+
+// Clauses: LINK-1
+#[test]
+fn builds_whose_wire_versions_overlap_are_one_cluster_old_and_new_side_by_side() {
+    // An upgrade by one version and by two: each has one in common with each.
+    let mut cluster = Cluster::new(world(None));
+    for (pod, wire) in [("p-0", (1, 2)), ("p-1", (2, 2)), ("p-2", (2, 4))] {
+        cluster.start_speaking(pod, speaks(wire.0, wire.1));
+    }
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
+    cluster.start_speaking("q", speaks(1, 3));
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2", "q"]);
+
+    cluster.publish("q", b"from another build");
+    let has_it = |it: &Cluster, pod: &str| {
+        let told = |told: &discovery_tcp::sim::Told| {
+            matches!(&told.notice, discovery_tcp::ring::Notice::Message(_))
+        };
+        it.told_at(pod).any(told)
+    };
+    let pods = ["p-0", "p-1", "p-2", "q"];
+    let is_told = cluster.run_until(SECOND, |it| pods.iter().all(|pod| has_it(it, pod)));
+    sound(&cluster);
+    assert!(is_told);
+    assert_eq!(pods.map(|pod| wire_refusals(&cluster, pod)), [0; 4]);
+}
+
+// Clauses: LINK-2
+#[test]
+fn newcomers_without_a_common_wire_version_tell_each_other_both_ranges_and_found_nothing() {
+    let mut cluster = Cluster::new(world(None));
+    let (old, new) = (speaks(1, 2), speaks(3, 4));
+    cluster.start_speaking("old", old);
+    cluster.start_speaking("new", new);
+    cluster.run_for(20 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 0);
+    for (pod, other, ours, theirs) in [("old", "new", old, new), ("new", "old", new, old)] {
+        let cause = LastingCause::WireVersion { ours, theirs };
+        assert_eq!(refused(&cluster, pod), Some((cause, other.to_owned())));
+        assert!(wire_refusals(&cluster, pod) > 0, "{pod}");
+    }
+}
+
+// Clauses: LINK-2
+#[test]
+fn a_joiner_without_a_common_wire_version_is_refused_and_changes_nothing() {
+    let mut cluster = members(None, 3);
+    let before = cluster.now();
+    let ours = speaks(2, 3);
+    cluster.start_speaking("q", ours);
+    cluster.run_for(20 * SECOND);
+
+    sound(&cluster);
+    let theirs = discovery_tcp::ring::WIRE;
+    let (cause, by) = refused(&cluster, "q").expect("it knows why");
+    assert_eq!(cause, LastingCause::WireVersion { ours, theirs });
+    assert!(wire_refusals(&cluster, &by) > 0, "{by}");
+    assert!(cluster.are_one_cluster(&["p-0", "p-1", "p-2"]));
     assert_eq!(versions_since(&cluster, "p-0", before), 0);
 }

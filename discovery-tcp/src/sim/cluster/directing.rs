@@ -8,7 +8,7 @@ use discovery_core::{NodeId, NodeName, Topic};
 
 use super::{Cluster, Contents};
 use crate::config::RingConfig;
-use crate::message::Message;
+use crate::message::{Message, WireRange};
 use crate::sim::api::{ApiFaults, WatchFault};
 use crate::sim::invariants::Fact;
 use crate::sim::network::{ConnectionId, Ending, Passage, Side};
@@ -102,6 +102,13 @@ impl Cluster {
     pub fn start_advertising(&mut self, pod: &str, address: std::net::SocketAddr) -> PodId {
         let id = self.start(pod);
         self.advertised.insert(id, address);
+        id
+    }
+
+    /// Makes a pod whose ring speaks other wire versions, as another build does.
+    pub fn start_speaking(&mut self, pod: &str, wire: WireRange) -> PodId {
+        let id = self.start(pod);
+        self.spoken.insert(id, wire);
         id
     }
 

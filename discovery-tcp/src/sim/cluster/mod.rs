@@ -22,6 +22,7 @@ pub use directing::{Fate, Passing};
 
 use crate::Moment;
 use crate::config::RingConfig;
+use crate::message::WireRange;
 use crate::ring::{DialFailure, Input, Notice, Output};
 use crate::sim::api::{self, Answer, ApiFaults};
 use crate::sim::chance::Chance;
@@ -109,6 +110,8 @@ pub struct Cluster {
     last_seeds: BTreeMap<PodId, [u8; 32]>,
     /// What rings say of where they listen, where that is not so.
     advertised: BTreeMap<PodId, std::net::SocketAddr>,
+    /// The wire versions that rings speak, where they are of another build.
+    spoken: BTreeMap<PodId, WireRange>,
     chance: Chance,
     config: RingConfig,
     is_checked: bool,
@@ -156,6 +159,7 @@ impl Cluster {
             ring_seeds: BTreeMap::new(),
             last_seeds: BTreeMap::new(),
             advertised: BTreeMap::new(),
+            spoken: BTreeMap::new(),
             chance,
             config: world.config,
             is_checked: world.is_checked,

@@ -123,6 +123,9 @@ impl Cluster {
             authoritative,
         };
         let mut ring = Ring::new(config, start);
+        if let Some(wire) = self.spoken.get(&id) {
+            seen::speak(&mut ring, *wire);
+        }
         if let Some(bug) = self.bug {
             seen::plant(&mut ring, bug);
         }
