@@ -11,6 +11,7 @@ mod closing;
 mod ending;
 mod forming;
 mod hostile;
+mod newer;
 mod paused;
 mod publishing;
 mod stage;
