@@ -4,7 +4,8 @@ use discovery_tcp::message::Message;
 
 use super::{messages, together};
 use crate::stage::{
-    LONG, MS, SECOND, failed_since, is_between, lose, members, pod, sound, wait, wait_for, world,
+    LONG, MS, SECOND, failed_since, is_between, lose, members, pod, sound, versions_since, wait,
+    wait_for, world,
 };
 
 // Clauses: PUB-1, PUB-2, PUB-3, PUB-4, PUB-5
@@ -152,4 +153,28 @@ fn bytes_that_are_no_message_cost_a_link_and_no_member() {
     sound(&cluster);
     assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
     assert!(cluster.are_one_cluster(&["p-0", "p-1", "p-2"]));
+}
+
+// Clauses: PUB-4, CUT-7, LINK-5
+#[test]
+fn what_was_missed_comes_once_and_in_order_when_a_broken_link_is_back_and_tells_of_no_change() {
+    let mut cluster = members(None, 4);
+    let since = cluster.now();
+    for number in 0_u64..100 {
+        cluster.publish("p-1", &number.to_be_bytes());
+        if number % 10 == 0 {
+            // What is on its way to p-3 goes with the links, by which it hears of everything.
+            for other in ["p-0", "p-1", "p-2"] {
+                cluster.break_links(other, "p-3", true);
+            }
+        }
+        cluster.run_for(5 * MS);
+    }
+    cluster.run_for(2 * SECOND);
+    sound(&cluster);
+    let expected: Vec<Vec<u8>> = (0_u64..100).map(|it| it.to_be_bytes().to_vec()).collect();
+    for pod in ["p-0", "p-1", "p-2", "p-3"] {
+        assert_eq!(messages(&cluster, pod), expected, "{pod}");
+        assert_eq!(versions_since(&cluster, pod, since), 0, "{pod}");
+    }
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Mutex;
 
+use discovery_core::{AccusationKind, Evidence};
 use discovery_tcp::message::{Decision, Message};
-use discovery_tcp::ring::Notice;
+use discovery_tcp::ring::{Notice, Suspicion};
 use discovery_tcp::sim::Cluster;
 
 use super::{messages, together};
-use crate::stage::{MS, SECOND, failed_since, lose, members, pod, sound, wait, wait_for, world};
+use crate::stage::{
+    MS, SECOND, failed_since, lose, members, pod, sound, told_since, wait, wait_for, world,
+};
 
 // Clauses: LEAVE-1, LEAVE-3
 #[test]
@@ -46,7 +49,7 @@ fn a_failure_is_told_within_a_tenth_of_a_second() {
 // Clauses: SPREAD-5, SPREAD-6
 #[test]
 fn a_node_that_dies_before_it_passes_on_loses_nothing() {
-    // nner nodes of the tree take a change and die before any child has it.
+    // Inner nodes of the tree take a change and die before any child has it.
     let mut own = world(None);
     own.config.fan_out = 2;
     own.config.settle = 10 * MS;
@@ -75,6 +78,16 @@ fn a_node_that_dies_before_it_passes_on_loses_nothing() {
     }
 }
 
+/// Whether the ring in a pod accuses the one in another.
+fn accuses(cluster: &Cluster, observer: &str, subject: &str) -> bool {
+    let (by, of) = (cluster.node_of(observer), cluster.node_of(subject));
+    let suspicions = cluster
+        .ring_of(observer)
+        .map(|ring| ring.status().suspicions);
+    let is_it = |it: &Suspicion| Some(it.observer) == by && Some(it.subject) == of;
+    suspicions.is_some_and(|held| held.iter().any(is_it))
+}
+
 // Clauses: CUT-3
 #[test]
 fn one_that_suspects_wrongly_during_a_join_removes_nobody() {
@@ -82,17 +95,23 @@ fn one_that_suspects_wrongly_during_a_join_removes_nobody() {
     for lost in [&["p-2"][..], &["p-0"], &["p-0", "p-2"]] {
         let mut cluster = members(None, 5);
         let since = cluster.now();
-        cluster.start("q");
         for other in lost {
             cluster.partition(&[&["p-1"], &[other]]);
         }
+        cluster.run_for(SECOND);
+        cluster.start("q");
+        let suspects = |it: &Cluster| lost.iter().all(|other| accuses(it, "p-1", other));
+        wait(&mut cluster, "p-1 suspects them", suspects);
         cluster.run_for(20 * SECOND);
         sound(&cluster);
-        let failed = failed_since(&cluster, "p-3", since);
         assert!(
-            failed.iter().all(|name| name == "p-1"),
-            "{lost:?}: {failed:?}"
+            cluster.members_at("p-3").contains(&"q".to_owned()),
+            "{lost:?}"
         );
+        for witness in ["p-0", "p-2", "p-3", "p-4"] {
+            let failed = failed_since(&cluster, witness, since);
+            assert_eq!(failed, Vec::<String>::new(), "{lost:?} at {witness}");
+        }
         cluster.open_all_ways();
         together(&mut cluster);
     }
@@ -163,13 +182,67 @@ fn one_failure_costs_each_member_few_messages() {
 
 // Clauses: CUT-7
 #[test]
-fn a_broken_link_is_dialled_at_once_and_finds_the_dead() {
-    let mut cluster = members(None, 4);
-    let before = cluster.now();
-    cluster.crash("p-3");
+fn dials_that_nobody_answers_find_the_dead_before_their_silence_does() {
+    // Its cable is out and no socket says so; what a dial meets is all that can tell.
+    let mut own = world(None);
+    own.config.silence_limit = 20 * SECOND;
+    let mut cluster = crate::stage::members_of(own, 4);
+    let since = cluster.now();
+    cluster.isolate("p-3");
+    cluster.run_for(SECOND);
+    assert_eq!(cluster.members_at("p-1").len(), 4, "nobody has dialled it");
+    for observer in ["p-0", "p-1", "p-2"] {
+        cluster.break_links(observer, "p-3", true);
+    }
     let is_told = cluster.run_until(7 * SECOND, |it| it.members_at("p-1").len() == 3);
     sound(&cluster);
-    assert!(is_told && cluster.now().since(before) < SECOND);
+    assert!(is_told, "{:?}", cluster.standings());
+    let told = told_since(&cluster, "p-1", since);
+    let kinds: Vec<AccusationKind> = told.iter().flat_map(kinds_of).collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == AccusationKind::Closed));
+}
+
+/// Of what those were accused who were removed.
+fn kinds_of(notice: &Notice) -> Vec<AccusationKind> {
+    let Notice::Changed(event) = notice else {
+        return Vec::new();
+    };
+    let accusations = event.failed.iter().flat_map(|(_, why)| match why {
+        Evidence::Accused(accusations) => &accusations[..],
+        _ => &[],
+    });
+    accusations.map(|it| it.kind).collect()
+}
+
+// Clauses: CUT-7, LEAVE-3
+#[test]
+fn a_dial_of_a_member_that_goes_meanwhile_ends_with_it_and_accuses_nobody() {
+    for leaves in [true, false] {
+        let mut cluster = members(None, 5);
+        let since = cluster.now();
+        // p-1 dials p-4 and hears nothing for as long as a dial may take.
+        cluster.partition(&[&["p-1"], &["p-4"]]);
+        cluster.break_links("p-1", "p-4", true);
+        cluster.run_for(MS);
+        if leaves {
+            cluster.leave("p-4");
+        } else {
+            cluster.crash("p-4");
+        }
+        cluster.unwant("p-4");
+        cluster.run_for(10 * SECOND);
+        sound(&cluster);
+        wait_for(&mut cluster, &["p-0", "p-1", "p-2", "p-3"]);
+        let suspicions = cluster.ring_of("p-1").map(|ring| ring.status().suspicions);
+        assert_eq!(suspicions.map(|it| it.len()), Some(0));
+        let failed = failed_since(&cluster, "p-1", since);
+        let expected: &[&str] = if leaves { &[] } else { &["p-4"] };
+        assert_eq!(failed, expected);
+        assert_eq!(
+            cluster.ring_of("p-1").map(|ring| ring.status().links),
+            Some(3)
+        );
+    }
 }
 
 // Clauses: STAND-1, CUT-3
