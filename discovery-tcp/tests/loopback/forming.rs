@@ -22,8 +22,9 @@ async fn fifty_nodes_form_one_cluster_in_a_few_versions() {
     let stage = Stage::new();
     let nodes = stage.start_all(50).await;
     let topology = agreed(&nodes, 50).await;
-    // 1, 2, 3, 5, 9, 17, 33, 50 if every batch is full; a busy machine may split some.
-    assert!(topology.version().get() <= 50, "{}", topology.version());
+    // 1, 2, 3, 5, 9, 17, 33, 50 if every batch is full; a busy machine may split some. One by one
+    // would take 50.
+    assert!(topology.version().get() <= 20, "{}", topology.version());
 }
 
 #[tokio::test]
