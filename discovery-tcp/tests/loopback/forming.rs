@@ -1,8 +1,16 @@
 //! Forming and joining on real sockets.
 
-use discovery_core::{Delivery, Discovery, SnapshotCause, Standing, TopologyVersion};
-use discovery_tcp::Formation;
-use tokio::time::timeout;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use discovery_core::finders::{SeedFeed, feed};
+use discovery_core::{
+    Delivery, Discovery, Finder, FinderCause, FinderError, Provenance, Seed, SeedSet, SeedWatch,
+    SnapshotCause, Standing, TopologyVersion,
+};
+use discovery_tcp::{Formation, Recovery, TcpDiscovery};
+use tokio::time::{Instant, timeout};
 
 use crate::stage::{LIMIT, Stage, agreed, stands};
 
@@ -87,4 +95,54 @@ async fn configured_names_form_one_cluster_by_majority() {
     let nodes = stage.start_all(3).await;
     agreed(&nodes, 3).await;
     assert_eq!(stage.listing.censuses(), 0);
+}
+
+/// What a finder of a long list tells that nobody has cleaned.
+#[derive(Debug)]
+struct Dirty(SeedFeed);
+
+impl Finder for Dirty {
+    fn provenance(&self) -> Provenance {
+        Provenance::new("a list that nobody has cleaned")
+    }
+
+    fn authoritative(&self) -> bool {
+        false
+    }
+
+    fn watch(&self) -> Box<dyn SeedWatch> {
+        Box::new(self.0.watch())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dozens_of_dead_and_unresolvable_addresses_delay_nodes_by_little() {
+    let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = |listener: &TcpListener| Seed::at(listener.local_addr().unwrap());
+    let alive = [listener(), listener()];
+    let mut dead: Vec<Seed> = (0..40).map(|_| at(&listener())).collect();
+    dead.extend(alive.iter().map(at));
+    let unresolvable = |number| {
+        let what = format!("looking up 'gone-{number}': no such name");
+        FinderError::new(FinderCause::NotFound, what)
+    };
+    let (list, _) = feed(Provenance::new("a list"), false);
+    let gaps = (0..40).map(unresolvable).collect();
+    list.known_in_part(SeedSet::new(dead), gaps, Instant::now());
+    let finder = Arc::new(Dirty(list));
+
+    let start = Instant::now();
+    let mut nodes = Vec::new();
+    for (name, listener) in ["ring-0", "ring-1"].into_iter().zip(alive) {
+        let mut config = Stage::new().config;
+        // The first alone may found, so the second has to find it.
+        config.formation = Formation::Majority(vec!["ring-0".parse().unwrap()]);
+        config.recovery = Recovery::Manual;
+        let settings = TcpDiscovery::builder().name(name).config(config);
+        let settings = settings.finder(Arc::<Dirty>::clone(&finder));
+        nodes.push(settings.listener(listener).start().await.unwrap());
+    }
+    agreed(&nodes, 2).await;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
