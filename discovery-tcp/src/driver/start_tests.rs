@@ -54,6 +54,16 @@ async fn an_address_that_another_listens_at_is_a_fault() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_frees_the_address_again() {
+    let listener = std::net::TcpListener::bind(any_port()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = TcpDiscovery::builder().formation(Formation::Single);
+    let error = settings.listener(listener).start().await.unwrap_err();
+    assert!(matches!(&error.faults[..], [StartFault::NoName]));
+    std::net::TcpListener::bind(address).unwrap();
+}
+
+#[tokio::test]
 async fn a_node_that_listens_everywhere_must_say_where_it_is_reached() {
     let everywhere: SocketAddr = ([0, 0, 0, 0], 0).into();
     let error = alone().listen(everywhere).start().await.unwrap_err();

@@ -1,6 +1,6 @@
 //! Members that end: by being killed, by leaving, by being replaced.
 
-use discovery_core::{Discovery, Standing};
+use discovery_core::{Attributes, Discovery, Standing, Topology};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -96,4 +96,29 @@ async fn a_process_that_restarts_under_its_name_takes_the_place_of_its_former_ru
         topology.named(&name).unwrap().id(),
         nodes[2].local_node().id()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_comes_back_brings_its_new_attributes() {
+    let stage = Stage::new();
+    let mut nodes = stage.start_all(2).await;
+    let name = "ring-back";
+    let of_run = |run: &str| Attributes::new([("run", run)]).unwrap();
+    let settings = stage.settings(name).listener(stage.listed(name));
+    let former = settings.attributes(of_run("1")).start().await.unwrap();
+    let address = former.local_node().addresses()[0];
+    nodes.push(former);
+    let topology = agreed(&nodes, 3).await;
+    let attributes = |topology: &Topology| {
+        let member = topology.named(&name.parse().unwrap()).unwrap();
+        member.info.attributes().clone()
+    };
+    assert_eq!(attributes(&topology), of_run("1"));
+    let former = nodes.pop().unwrap();
+    former.shutdown().await;
+    agreed(&nodes, 2).await;
+
+    let settings = stage.settings(name).listen(address);
+    nodes.push(settings.attributes(of_run("2")).start().await.unwrap());
+    assert_eq!(attributes(&agreed(&nodes, 3).await), of_run("2"));
 }

@@ -259,6 +259,23 @@ fn a_dangling_node_says_so_and_the_others_keep_a_clean_list() {
     wait(&mut cluster, "it knows", knows);
 }
 
+// Clauses: CUT-7
+#[test]
+fn one_that_falls_silent_is_removed_within_its_limit_and_the_doubt_whatever_the_limit_is() {
+    for limit in [500, 1_000, 2_000, 5_000] {
+        let mut own = world(None);
+        own.config.silence_limit = limit * MS;
+        let doubt = own.config.doubt_wait_silence;
+        let mut cluster = crate::stage::members_of(own, 5);
+        cluster.lose_machine("p-3");
+        let others = ["p-0", "p-1", "p-2", "p-4"];
+        let within = limit * MS + doubt + 100 * MS;
+        let is_removed = cluster.run_until(within, |it| it.are_one_cluster(&others));
+        sound(&cluster);
+        assert!(is_removed, "{limit} ms: {:?}", cluster.standings());
+    }
+}
+
 // Clauses: CUT-3, CUT-4
 #[test]
 fn two_that_fail_together_or_in_sequence_take_nobody_along() {

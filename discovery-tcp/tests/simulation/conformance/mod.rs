@@ -6,10 +6,12 @@
 //! | `joining` | forming and joining |
 //! | `failing` | leaving, failing, losing the quorum |
 //! | `delivering` | published messages |
+//! | `returning` | suspended, cut off, shut down in numbers, and back |
 
 mod delivering;
 mod failing;
 mod joining;
+mod returning;
 
 use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::Cluster;
