@@ -320,8 +320,8 @@ impl Ring {
             return;
         };
         let due = |subject: &Subject| {
-            let exchanged_at = subject.heard_at.min(subject.echo_at);
-            subject.judged_at.max(exchanged_at + limit)
+            let silent_at = subject.heard_at + limit;
+            silent_at.min(subject.judged_at.max(subject.echo_at + deaf_after(limit)))
         };
         let mut judged = Vec::new();
         for (id, subject) in &mut m.watch.subjects {
@@ -361,7 +361,7 @@ impl Ring {
             }
             return;
         }
-        if unheard >= limit {
+        if unheard >= deaf_after(limit) {
             // It shows no sign of hearing this node: what is sent to it may go nowhere.
             self.drop_links_to(node);
         }
@@ -418,6 +418,12 @@ impl Ring {
             said.heard_at = later(said.heard_at);
         }
     }
+}
+
+/// How long a subject may show no sign of hearing this node until it is dialled anew: echoes come
+/// with every second heartbeat, so that who is silent altogether is accused before.
+fn deaf_after(limit: Duration) -> Duration {
+    limit * 3 / 2
 }
 
 impl Subject {
