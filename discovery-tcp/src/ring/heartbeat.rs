@@ -6,6 +6,10 @@ use discovery_core::NodeId;
 use super::{Life, Ring};
 use crate::message::{Echo, Heartbeat, Message};
 
+/// Which heartbeats are answered with an echo, where no heartbeat goes back that could carry it: as
+/// many as tell the deaf in time (CUT-7), and no more, for each frame costs.
+const ECHO_EVERY: u64 = 3;
+
 /// The last heartbeat sent to a member, and the last heard from it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pulse {
@@ -60,7 +64,7 @@ impl Ring {
                 subject.echo = heartbeat.echo;
                 subject.echo_at = now;
             }
-            if !mutual && subject.beats % 2 == 1 {
+            if !mutual && subject.beats % ECHO_EVERY == 1 {
                 let echo = Echo {
                     sequence: heartbeat.sequence,
                 };

@@ -361,7 +361,8 @@ impl Ring {
             }
             return;
         }
-        if unheard >= deaf_after(limit) {
+        let speaks = now.since(subject.heard_at) < limit / 2;
+        if speaks && unheard >= deaf_after(limit) {
             // It shows no sign of hearing this node: what is sent to it may go nowhere.
             self.drop_links_to(node);
         }
@@ -420,8 +421,8 @@ impl Ring {
     }
 }
 
-/// How long a subject may show no sign of hearing this node until it is dialled anew: echoes come
-/// with every second heartbeat, so that who is silent altogether is accused before.
+/// How long a subject may show no sign of hearing this node until it is dialled anew: twice as long
+/// as echoes are apart.
 fn deaf_after(limit: Duration) -> Duration {
     limit * 3 / 2
 }
