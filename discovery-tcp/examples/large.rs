@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_millis(1);
 /// Longest wait for agreement.
 const LONG: Duration = Duration::from_mins(5);
 
+/// From this size on the steady time is an hour, unless it is given.
+const HOUR_FROM: usize = 1_000;
+
 /// Of so many nodes one is killed.
 const SHARE: usize = 10;
 
@@ -116,13 +119,13 @@ fn measure(nodes: usize, steady: Duration) -> Result<(), String> {
 
 fn main() -> ExitCode {
     let mut sizes: Vec<usize> = Vec::new();
-    let mut steady = Duration::from_mins(1);
+    let mut steady = None;
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
         match (word.as_str(), words.next().and_then(|it| it.parse().ok())) {
             ("--nodes", Some(nodes)) => sizes.push(nodes),
             ("--minutes", Some(minutes)) => {
-                steady = Duration::from_mins(u64::try_from(minutes).unwrap_or(1));
+                steady = Some(Duration::from_mins(u64::try_from(minutes).unwrap_or(1)));
             }
             _ => {
                 println!("large: {word}: give --nodes N (several times) or --minutes M");
@@ -131,6 +134,8 @@ fn main() -> ExitCode {
         }
     }
     for nodes in sizes {
+        let usual = if nodes >= HOUR_FROM { 60 } else { 1 };
+        let steady = steady.unwrap_or(Duration::from_mins(usual));
         if let Err(what) = measure(nodes, steady) {
             println!("{what}");
             return ExitCode::FAILURE;

@@ -109,7 +109,7 @@ fn charts(figures: &[Figure]) -> impl Iterator<Item = Chart> {
         Chart::new(
             "steady",
             "messages a node and second while nothing happens",
-            vec![curve(figures, "steady", "steady minute", a_second)],
+            vec![curve(figures, "steady", "while nothing happens", a_second)],
         ),
     ]
     .into_iter()
@@ -118,8 +118,8 @@ fn charts(figures: &[Figure]) -> impl Iterator<Item = Chart> {
 fn page(figures: &[Figure]) -> String {
     let mut text = String::from(
         "# Large clusters, in simulated time\n\n\
-         Written by `cargo xtask sim --large`. All nodes start at once, stand for a minute, and a\n\
-         tenth of them is killed at once; the network takes 0.1 to 0.4 ms, the API server 1 to 2 ms,\n\
+         Written by `cargo xtask sim --large`. All nodes start at once, stand for a minute (a\n\
+         thousand of them for an hour), and a tenth of them is killed at once; the network takes 0.1 to 0.4 ms, the API server 1 to 2 ms,\n\
          and nobody's processor takes any time. Messages and dials are those of one node, on\n\
          average. A topology holds 1,024 members at most.\n\n\
          ![versions](versions.svg)\n![time](time.svg)\n![messages](messages.svg)\n\

@@ -132,7 +132,7 @@ impl Cluster {
     }
 
     fn look_at(&mut self, id: ProcessId) {
-        if !self.is_checked {
+        if !self.is_checked || !self.asks_the_core {
             return;
         }
         let ring = self.processes[id.0 as usize].ring();

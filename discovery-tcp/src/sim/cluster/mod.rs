@@ -51,6 +51,9 @@ pub struct World {
     /// Whether the promises are checked at every step. With a thousand nodes that costs more than
     /// the nodes themselves.
     pub is_checked: bool,
+    /// Whether the core's own check of its state counts: it sees many a mistake before a promise is
+    /// broken.
+    pub asks_the_core: bool,
     /// A mistake planted in every ring.
     pub bug: Option<Bug>,
 }
@@ -65,6 +68,7 @@ impl World {
             climate: Climate::default(),
             is_traced: true,
             is_checked: true,
+            asks_the_core: true,
             bug: None,
         }
     }
@@ -115,6 +119,7 @@ pub struct Cluster {
     chance: Chance,
     config: RingConfig,
     is_checked: bool,
+    asks_the_core: bool,
     bug: Option<Bug>,
     api_faults: ApiFaults,
     wanted: BTreeSet<NodeName>,
@@ -163,6 +168,7 @@ impl Cluster {
             chance,
             config: world.config,
             is_checked: world.is_checked,
+            asks_the_core: world.asks_the_core,
             bug: world.bug,
             api_faults: ApiFaults::default(),
             wanted: BTreeSet::new(),
