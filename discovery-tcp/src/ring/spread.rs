@@ -149,12 +149,19 @@ impl Ring {
             let (position, tick) = lead.accepted[place];
             position < end || tick < lead.tick
         };
-        let due: Vec<_> = m
-            .others()
-            .filter(|(place, _)| behind(*place) && now.since(lead.served_at[*place]) >= pause)
-            .map(|(_, node)| node.clone())
-            .collect();
-        let again = due.len();
+        let (mut due, mut early) = (Vec::new(), false);
+        for (place, node) in m.others().filter(|(place, _)| behind(*place)) {
+            if now.since(lead.served_at[place]) >= pause {
+                due.push(node.clone());
+            } else {
+                early = true;
+            }
+        }
+        if early {
+            // Served lately, or the round trip has grown since this look was asked for.
+            self.fx.within(Timer::Repair, pause);
+        }
+        let again = !due.is_empty();
         for node in due {
             if self.fx.links.is_linked(node.id()) {
                 self.serve(node.id());
@@ -162,7 +169,7 @@ impl Ring {
                 self.fx.ensure_link(&node, 0);
             }
         }
-        if again > 0 {
+        if again {
             // Each further time for the same members waits longer: the tick comes round anyway.
             let pause = self.config.silence_limit / 8;
             self.fx.within(Timer::Repair, pause);
