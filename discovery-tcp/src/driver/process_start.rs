@@ -15,8 +15,8 @@ const START_FIELD: usize = 19;
 /// When this process started. Where the kernel does not say, or says what cannot be, it is `now`.
 /// It is asked once: a process may hold many nodes.
 pub(super) fn process_started_at(now: UnixMillis) -> UnixMillis {
-    static STARTED: OnceLock<UnixMillis> = OnceLock::new();
-    *STARTED.get_or_init(|| read_start(now).unwrap_or(now))
+    static STARTED: OnceLock<Option<UnixMillis>> = OnceLock::new();
+    STARTED.get_or_init(|| read_start(now)).unwrap_or(now)
 }
 
 fn read_start(now: UnixMillis) -> Option<UnixMillis> {

@@ -309,12 +309,7 @@ impl Ring {
 
     /// Whoever answered at a contact's address may be another process than the listed one (F6).
     fn met_somebody(&mut self, identity: &ProcessIdentity, node: NodeId) {
-        let round = match &mut self.life {
-            Life::Newcomer(newcomer) => Some(&mut newcomer.round),
-            Life::Member(m) => m.survivor.round.as_mut(),
-            Life::Over => None,
-        };
-        let Some(round) = round else {
+        let Some(round) = self.life.round_mut() else {
             return;
         };
         let met = round.contacts.get(identity).and_then(|contact| contact.met);
