@@ -49,36 +49,31 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use discovery_core::{ClusterId, Epoch, TopologyId, TopologyVersion};
-
     use super::*;
-
-    fn place(position: u64) -> MessageCursor {
-        let topology = TopologyId {
-            cluster_id: ClusterId::from_u128(1),
-            epoch: Epoch(1),
-            version: TopologyVersion::FIRST,
-        };
-        MessageCursor { topology, position }
-    }
 
     #[test]
     fn a_key_is_first_once_while_it_is_remembered() {
         let mut keys = Keys::new(2);
-        assert!(keys.is_first("a", place(1)));
-        assert!(!keys.is_first("a", place(2)));
-        assert_eq!(keys.delivered("a"), Some(place(1)));
-        assert!(keys.is_first("b", place(3)));
-        assert!(keys.is_first("c", place(4)));
+        assert!(keys.is_first("a", MessageCursor::sample(1)));
+        assert!(!keys.is_first("a", MessageCursor::sample(2)));
+        assert_eq!(keys.delivered("a"), Some(MessageCursor::sample(1)));
+        assert!(keys.is_first("b", MessageCursor::sample(3)));
+        assert!(keys.is_first("c", MessageCursor::sample(4)));
         assert_eq!(keys.delivered("a"), None);
-        assert!(keys.is_first("a", place(5)), "two others came between");
+        assert!(
+            keys.is_first("a", MessageCursor::sample(5)),
+            "two others came between"
+        );
         assert_eq!(keys.places.len(), 2);
     }
 
     #[test]
     fn messages_without_a_key_are_all_first() {
         let mut keys = Keys::new(1);
-        assert!(keys.is_first("", place(1)) && keys.is_first("", place(2)));
+        assert!(
+            keys.is_first("", MessageCursor::sample(1))
+                && keys.is_first("", MessageCursor::sample(2))
+        );
         assert_eq!(keys.delivered(""), None);
     }
 }

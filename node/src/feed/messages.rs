@@ -19,6 +19,17 @@ pub(crate) struct MessageCursor {
 }
 
 impl MessageCursor {
+    /// A place in the first topology of some cluster.
+    #[cfg(test)]
+    pub(crate) fn sample(position: u64) -> Self {
+        let topology = TopologyId {
+            cluster_id: discovery_core::ClusterId::from_u128(1),
+            epoch: discovery_core::Epoch(1),
+            version: TopologyVersion::FIRST,
+        };
+        Self { topology, position }
+    }
+
     /// Whether both are places of one log, whose positions compare.
     fn is_beside(&self, other: &Self) -> bool {
         let log = |place: &Self| (place.topology.cluster_id, place.topology.epoch);

@@ -189,7 +189,7 @@ pub(crate) fn now() -> UnixMillis {
 
 #[cfg(test)]
 mod tests {
-    use discovery_core::{ClusterId, Epoch, NodeId, Topic, TopologyVersion};
+    use discovery_core::{NodeId, Topic};
 
     use super::*;
 
@@ -201,25 +201,16 @@ mod tests {
         }
     }
 
-    fn place(position: u64) -> MessageCursor {
-        let topology = TopologyId {
-            cluster_id: ClusterId::from_u128(1),
-            epoch: Epoch(1),
-            version: TopologyVersion::FIRST,
-        };
-        MessageCursor { topology, position }
-    }
-
     fn comes_by(feed: &Feed, key: &str, position: u64) {
         let message = FeedMessage {
-            cursor: place(position),
+            cursor: MessageCursor::sample(position),
             topic: Topic::new("t").unwrap(),
             key: key.into(),
             payload: Box::default(),
             publisher: NodeId::from_u128(1),
         };
         feed.inner.change(|state| {
-            let is_first = state.keys.is_first(key, place(position));
+            let is_first = state.keys.is_first(key, MessageCursor::sample(position));
             state.messages.message(message, is_first);
         });
     }
@@ -228,10 +219,16 @@ mod tests {
     async fn a_message_that_does_not_come_by_in_time_tells_nothing_of_its_key() {
         let feed = feed();
         comes_by(&feed, "other", 4);
-        assert_eq!(feed.first_with("k", place(5)).await, None);
+        assert_eq!(feed.first_with("k", MessageCursor::sample(5)).await, None);
         comes_by(&feed, "k", 5);
-        assert_eq!(feed.first_with("k", place(5)).await, Some(place(5)));
+        assert_eq!(
+            feed.first_with("k", MessageCursor::sample(5)).await,
+            Some(MessageCursor::sample(5))
+        );
         comes_by(&feed, "k", 6);
-        assert_eq!(feed.first_with("k", place(6)).await, Some(place(5)));
+        assert_eq!(
+            feed.first_with("k", MessageCursor::sample(6)).await,
+            Some(MessageCursor::sample(5))
+        );
     }
 }

@@ -79,23 +79,12 @@ fn answer(place: MessageCursor, tries: Tries) -> v1::PublishResponse {
 
 #[cfg(test)]
 mod tests {
-    use discovery_core::{ClusterId, Epoch, TopologyId, TopologyVersion};
-
     use super::*;
-
-    fn place(position: u64) -> MessageCursor {
-        let topology = TopologyId {
-            cluster_id: ClusterId::from_u128(1),
-            epoch: Epoch(1),
-            version: TopologyVersion::FIRST,
-        };
-        MessageCursor { topology, position }
-    }
 
     #[test]
     fn what_is_not_known_of_other_tries_is_not_denied() {
         let judged = |first: Option<u64>| {
-            let answer = told(place(5), first.map(place));
+            let answer = told(MessageCursor::sample(5), first.map(MessageCursor::sample));
             let position = answer.cursor.unwrap().position;
             (position, answer.was_repeated, answer.repetition_unknown)
         };

@@ -8,6 +8,15 @@ use tokio::time::timeout;
 use crate::apart::Apart;
 use crate::stage::{LIMIT, Running, Stage, is_member_of, next, reason, version};
 
+/// The coordinator, and a member that it may remove.
+async fn lead_and_another(nodes: &[Running]) -> (&Running, &Running) {
+    let coordinator = nodes[0].discovery.status().await.unwrap().coordinator;
+    let coordinator = coordinator.unwrap().id();
+    let is_lead = |node: &&Running| node.discovery.local_node().id() == coordinator;
+    let lead = nodes.iter().find(is_lead).unwrap();
+    (lead, nodes.iter().find(|node| !is_lead(node)).unwrap())
+}
+
 #[tokio::test]
 async fn a_node_without_quorum_says_so_in_streams_status_and_health_and_publishes_nothing() {
     let mut nodes = Stage::new().cluster(3).await;
@@ -59,11 +68,7 @@ async fn a_node_without_quorum_says_so_in_streams_status_and_health_and_publishe
 #[tokio::test]
 async fn a_removed_node_says_so_in_its_stream_before_it_is_a_member_again() {
     let nodes = Stage::new().cluster(3).await;
-    let coordinator = nodes[0].discovery.status().await.unwrap().coordinator;
-    let coordinator = coordinator.unwrap().id();
-    let is_lead = |node: &&Running| node.discovery.local_node().id() == coordinator;
-    let lead = nodes.iter().find(is_lead).unwrap();
-    let target = nodes.iter().find(|node| !is_lead(node)).unwrap();
+    let (lead, target) = lead_and_another(&nodes).await;
     let id = target.discovery.local_node().id();
     let mut client = target.client().await;
     let request = v1::WatchTopologyRequest { from: None };
@@ -116,11 +121,7 @@ async fn removals(node: &Running) -> Vec<v1::SeenRemoval> {
 async fn a_node_that_is_removed_and_may_not_come_back_says_so_everywhere() {
     let stage = Stage::new();
     let nodes = stage.cluster(3).await;
-    let coordinator = nodes[0].discovery.status().await.unwrap().coordinator;
-    let coordinator = coordinator.unwrap().id();
-    let is_lead = |node: &&Running| node.discovery.local_node().id() == coordinator;
-    let lead = nodes.iter().find(is_lead).unwrap();
-    let target = nodes.iter().find(|node| !is_lead(node)).unwrap();
+    let (lead, target) = lead_and_another(&nodes).await;
     let id = target.discovery.local_node().id();
     let name = target.discovery.local_node().name().to_string();
     let mut client = target.client().await;
