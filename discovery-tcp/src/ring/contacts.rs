@@ -28,6 +28,9 @@ pub(super) struct Contacts {
     report: Option<(u64, bool)>,
     /// The order in which they are dialled, the same at everybody, until somebody comes or goes.
     order: Vec<ProcessIdentity>,
+    /// Those of whom a dial has failed. Among them is everybody who does not answer, and they are
+    /// few: counting does not look at thousands of contacts for each greeting.
+    missed: BTreeSet<ProcessIdentity>,
     /// How many do not answer, until something changes.
     unanswered: OnceCell<u32>,
 }
@@ -70,6 +73,8 @@ impl Contacts {
         self.forget_derived();
         self.known
             .retain(|identity, contact| keep(identity, contact));
+        self.missed
+            .retain(|identity| self.known.contains_key(identity));
     }
 
     pub(super) fn clear(&mut self) {
@@ -155,7 +160,11 @@ impl Contacts {
 
     /// The platform's word on a pod; false if nobody here asked.
     pub(super) fn take_fact(&mut self, question: u64, fact: &PodFact) -> bool {
-        self.iter_mut().any(|it| it.take_fact(question, fact))
+        self.unanswered.take();
+        self.missed.iter().any(|identity| {
+            let contact = self.known.get_mut(identity);
+            contact.is_some_and(|it| it.take_fact(question, fact))
+        })
     }
 
     /// Dials whoever is due among the first `wave`.
@@ -202,6 +211,7 @@ impl Contacts {
             question
         });
         contact.see(look, outcome, question);
+        self.missed.insert(identity.clone());
     }
 
     /// How many of the first `wave` have been dialled and have ended somehow.
@@ -220,7 +230,8 @@ impl Contacts {
     /// How many listed processes do not answer: the first part of the rank (FORM-2).
     pub(super) fn unanswered(&self) -> u32 {
         *self.unanswered.get_or_init(|| {
-            let silent = self.iter().filter(|contact| contact.is_silent()).count();
+            let missed = self.missed.iter().filter_map(|it| self.known.get(it));
+            let silent = missed.filter(|contact| contact.is_silent()).count();
             u32::try_from(silent).unwrap_or(u32::MAX)
         })
     }

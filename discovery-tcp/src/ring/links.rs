@@ -1,6 +1,7 @@
 //! The table of links: who is at the other end, and what each was opened for.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 
 use discovery_core::{NodeId, NodeInfo, ProcessIdentity};
@@ -72,7 +73,45 @@ impl Link {
 pub(super) struct Links {
     table: BTreeMap<LinkId, Link>,
     by_node: BTreeMap<NodeId, Vec<LinkId>>,
+    opening: Opening,
     next: u64,
+}
+
+/// What is dialled or not greeted yet, counted: each of hundreds of joiners asks whether it is
+/// being dialled.
+#[derive(Debug, Default)]
+struct Opening {
+    to: BTreeMap<SocketAddr, usize>,
+    members: BTreeMap<NodeId, usize>,
+}
+
+impl Opening {
+    fn begun(&mut self, link: &Link) {
+        if let Some(to) = link.dialled {
+            *self.to.entry(to).or_default() += 1;
+        }
+        if let Purpose::Member(node) = link.purpose {
+            *self.members.entry(node).or_default() += 1;
+        }
+    }
+
+    fn ended(&mut self, link: &Link) {
+        if let Some(to) = link.dialled {
+            count_down(&mut self.to, to);
+        }
+        if let Purpose::Member(node) = link.purpose {
+            count_down(&mut self.members, node);
+        }
+    }
+}
+
+fn count_down<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
+    }
 }
 
 impl Links {
@@ -83,6 +122,9 @@ impl Links {
     }
 
     pub(super) fn insert(&mut self, id: LinkId, link: Link) {
+        if link.other_end().is_none() {
+            self.opening.begun(&link);
+        }
         self.table.insert(id, link);
     }
 
@@ -111,6 +153,9 @@ impl Links {
         let Some(link) = self.table.get_mut(&id) else {
             return;
         };
+        if link.other_end().is_none() {
+            self.opening.ended(link);
+        }
         link.stage = Stage::Open(Box::new(OtherEnd {
             node: intro.node.clone(),
             phase: intro.phase,
@@ -123,9 +168,11 @@ impl Links {
 
     pub(super) fn remove(&mut self, id: LinkId) -> Option<Link> {
         let link = self.table.remove(&id)?;
-        if let Some(end) = link.other_end()
-            && let Some(links) = self.by_node.get_mut(&end.node.id())
-        {
+        let Some(end) = link.other_end() else {
+            self.opening.ended(&link);
+            return Some(link);
+        };
+        if let Some(links) = self.by_node.get_mut(&end.node.id()) {
             links.retain(|other| *other != id);
             if links.is_empty() {
                 self.by_node.remove(&end.node.id());
@@ -158,22 +205,13 @@ impl Links {
 
     /// Whether a link to this member, or to this address, is being opened.
     pub(super) fn is_dialling(&self, node: NodeId, to: &[SocketAddr]) -> bool {
-        self.table.values().any(|link| match link.stage {
-            Stage::Dialling | Stage::Greeting => {
-                link.purpose == Purpose::Member(node)
-                    || link.dialled.is_some_and(|dialled| to.contains(&dialled))
-            }
-            Stage::Open(_) => false,
-        })
+        self.opening.members.contains_key(&node)
+            || to.iter().any(|to| self.opening.to.contains_key(to))
     }
 
     /// How many links to members are being opened.
     pub(super) fn dialling_members(&self) -> usize {
-        let opening = |link: &&Link| match (&link.stage, &link.purpose) {
-            (Stage::Dialling | Stage::Greeting, Purpose::Member(_)) => true,
-            (Stage::Dialling | Stage::Greeting | Stage::Open(_), _) => false,
-        };
-        self.table.values().filter(opening).count()
+        self.opening.members.values().sum()
     }
 
     /// Who is at the other end of an open link.
