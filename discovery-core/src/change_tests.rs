@@ -223,12 +223,12 @@ fn somebody_who_votes_must_be_left() {
 #[test]
 fn more_members_than_the_limit_are_refused() {
     let founder = alone();
-    let joiners = (2..=1025)
+    let joiners = (2..=8193)
         .map(node)
         .fold(TopologyChange::of(&founder), ChangeBuilder::join);
     assert_eq!(
         joiners.build(),
-        Err(ChangeError::TooManyMembers { members: 1025 })
+        Err(ChangeError::TooManyMembers { members: 8193 })
     );
 }
 

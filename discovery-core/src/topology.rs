@@ -11,8 +11,8 @@ use crate::node::{NodeInfo, Role};
 use crate::order::NodeOrder;
 use crate::version::{ClusterId, Epoch, FencingToken, Term, TopologyId, TopologyVersion};
 
-/// Most members of one topology.
-pub const MEMBERS_MAX: usize = 1024;
+/// Most members of one topology, whatever a protocol is configured with.
+pub const MEMBERS_MAX: usize = 8192;
 
 /// A node that is part of a topology.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -86,8 +86,8 @@ fn parts_that_cannot_be_are_refused() {
 #[test]
 fn more_members_than_the_limit_are_refused_with_their_number() {
     let mut parts = alone().parts().clone();
-    parts.next_order = NodeOrder::new(2000).unwrap();
-    parts.members = (1..=1025u64)
+    parts.next_order = NodeOrder::new(9_000).unwrap();
+    parts.members = (1..=8193u64)
         .map(|number| Member {
             order: NodeOrder::new(number).unwrap(),
             joined_at: TopologyVersion::FIRST,
@@ -95,7 +95,7 @@ fn more_members_than_the_limit_are_refused_with_their_number() {
         })
         .collect();
     let refused = Topology::from_parts(parts.clone()).unwrap_err();
-    assert_eq!(refused.to_string(), "1025 members; the limit is 1024");
+    assert_eq!(refused.to_string(), "8193 members; the limit is 8192");
     parts.members.pop();
     assert_eq!(Topology::from_parts(parts).unwrap().len(), MEMBERS_MAX);
 }

@@ -25,8 +25,11 @@ const LOOK: Duration = Duration::from_millis(1);
 /// Longest wait for agreement.
 const LONG: Duration = Duration::from_mins(5);
 
-/// From this size on the steady time is an hour, unless it is given.
-const HOUR_FROM: usize = 1_000;
+/// So many stand for an hour, all others for a minute, unless it is given.
+const HOUR_AT: usize = 1_000;
+
+/// The limits are raised for more.
+const USUAL_MAX: usize = 1_024;
 
 /// Of so many nodes one is killed.
 const SHARE: usize = 10;
@@ -83,6 +86,11 @@ fn measure(nodes: usize, steady: Duration) -> Result<(), String> {
     world.climate.write_interval = LOOK * 20;
     world.climate.listing_lag = (LOOK, LOOK * 2);
     world.climate.start_lag = (LOOK * 3, LOOK * 4);
+    if nodes > USUAL_MAX {
+        world.config.members_max = nodes;
+        world.config.links_max = nodes * 2;
+        world.config.frame_bytes_max *= 4;
+    }
     let mut cluster = Cluster::new(world);
     cluster.restart_containers(false, (LOOK, LOOK));
     let name = |number: usize| format!("p-{number}");
@@ -134,7 +142,7 @@ fn main() -> ExitCode {
         }
     }
     for nodes in sizes {
-        let usual = if nodes >= HOUR_FROM { 60 } else { 1 };
+        let usual = if nodes == HOUR_AT { 60 } else { 1 };
         let steady = steady.unwrap_or(Duration::from_mins(usual));
         if let Err(what) = measure(nodes, steady) {
             println!("{what}");

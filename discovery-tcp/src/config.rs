@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use discovery_core::{NodeName, ProofRule};
+use discovery_core::{MEMBERS_MAX, NodeName, ProofRule};
+
+use crate::wire::FRAME_BYTES_MAX;
 
 /// How a cluster comes into being when nobody is a member yet (FORM).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,13 +125,25 @@ pub struct RingConfig {
     pub history_max: usize,
     /// Most bytes of decided entries kept; default 1 MiB.
     pub history_bytes_max: usize,
-    /// Most links; default 4,096.
+    /// Most links; default 4,096. In a mass start everybody talks to the coordinator: with more
+    /// members than links, they come in several steps.
     pub links_max: usize,
+    /// Most members of a topology, 1 to [`MEMBERS_MAX`]; default 1,024. The coordinator refuses one
+    /// more. It costs every member memory in proportion.
+    pub members_max: usize,
+    /// Longest frame in bytes, 1 MiB to 16 MiB; default 1 MiB. A snapshot of all members is one, so
+    /// that the coordinator refuses a joiner whose attributes and addresses have no room in seven
+    /// eighths of it: about 2,700 ordinary pods fit the default, and 170 that use up every limit.
+    /// Give all nodes the same, before any of them needs it.
+    pub frame_bytes_max: usize,
     /// Most entries proposed and not decided; default 256.
     pub in_flight_max: usize,
     /// Most bytes proposed and not decided; default 512 KiB, so that a tail fits one frame.
     pub in_flight_bytes_max: usize,
 }
+
+/// Most that the longest frame may be set to.
+const FRAME_BYTES_LIMIT: usize = 16 * FRAME_BYTES_MAX;
 
 /// One thing that is wrong with a configuration; a retry with the same one fails again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,6 +186,8 @@ impl Default for RingConfig {
             history_max: 1024,
             history_bytes_max: 1024 * 1024,
             links_max: 4096,
+            members_max: 1024,
+            frame_bytes_max: FRAME_BYTES_MAX,
             in_flight_max: 256,
             in_flight_bytes_max: 512 * 1024,
         }
@@ -179,6 +195,11 @@ impl Default for RingConfig {
 }
 
 impl RingConfig {
+    /// Most bytes of a snapshot's members: the rest of its frame is for what else it says.
+    pub(crate) fn snapshot_bytes_max(&self) -> usize {
+        self.frame_bytes_max / 8 * 7
+    }
+
     /// Everything that is wrong, all at once; empty if nothing is.
     pub fn faults(&self) -> Vec<RingConfigError> {
         let mut faults = Vec::new();
@@ -194,6 +215,13 @@ impl RingConfig {
             let mut sorted = names.clone();
             sorted.sort();
             sorted.dedup();
+            if names.len() > self.members_max {
+                let (names, members) = (names.len(), self.members_max);
+                fault(
+                    "formation",
+                    format!("{names} names; members_max allows {members}"),
+                );
+            }
             if names.is_empty() || sorted.len() < names.len() {
                 fault(
                     "formation",
@@ -232,6 +260,12 @@ impl RingConfig {
                 );
             }
         }
+        self.check_limits(&mut fault);
+        faults
+    }
+
+    /// What is wrong with how much there may be of everything.
+    fn check_limits(&self, mut fault: impl FnMut(&'static str, String)) {
         for (field, value) in [
             ("publish_queue_max", self.publish_queue_max),
             ("history_max", self.history_max),
@@ -242,12 +276,32 @@ impl RingConfig {
                 fault(field, "must be at least 1".to_owned());
             }
         }
+        if !(1..=MEMBERS_MAX).contains(&self.members_max) {
+            let members = self.members_max;
+            fault(
+                "members_max",
+                format!("{members} is outside of 1 to {MEMBERS_MAX}"),
+            );
+        }
+        let (least, most) = (FRAME_BYTES_MAX, FRAME_BYTES_LIMIT);
+        if !(least..=most).contains(&self.frame_bytes_max) {
+            let bytes = self.frame_bytes_max;
+            fault(
+                "frame_bytes_max",
+                format!("{bytes} is outside of {least} to {most}"),
+            );
+        }
+        if self.in_flight_bytes_max > self.frame_bytes_max / 2 {
+            fault(
+                "in_flight_bytes_max",
+                "must not exceed half of frame_bytes_max: a tail is one frame".to_owned(),
+            );
+        }
         if self.payload_bytes_max > self.in_flight_bytes_max {
             fault(
                 "payload_bytes_max",
                 "must not exceed in_flight_bytes_max".to_owned(),
             );
         }
-        faults
     }
 }

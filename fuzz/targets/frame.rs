@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// All frames up to the first refusal.
 fn frames(bytes: &[u8], piece: usize) -> Vec<Vec<u8>> {
-    let mut decoder = FrameDecoder::new();
+    let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
     let mut frames = Vec::new();
     for mut read in bytes.chunks(piece) {
         loop {

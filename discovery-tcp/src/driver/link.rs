@@ -95,11 +95,11 @@ impl Link {
     ) -> Self {
         Self {
             id,
+            decoder: FrameDecoder::new(links.frame_bytes_max),
             links,
             outbox,
             stream,
             permits,
-            decoder: FrameDecoder::new(),
             is_deaf: false,
             writing: VecDeque::new(),
             written: 0,

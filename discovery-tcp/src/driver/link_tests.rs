@@ -25,8 +25,12 @@ struct Rig {
 impl Rig {
     fn new(pipe_bytes: usize) -> Self {
         let second = Duration::from_secs(1);
-        let links = Arc::new(Links::new(Arc::new(Plaintext), 4, second, second));
-        let outbox = Arc::new(Outbox::new());
+        let links = Arc::new(Links::new(
+            Arc::new(Plaintext),
+            (4, FRAME_BYTES_MAX),
+            (second, second),
+        ));
+        let outbox = Arc::new(Outbox::new(FRAME_BYTES_MAX));
         let (ours, other) = duplex(pipe_bytes);
         let ungreeted = Arc::clone(&links.ungreeted).try_acquire_owned().unwrap();
         let permits = Permits::to_accept(links.place().unwrap(), ungreeted);
@@ -66,7 +70,7 @@ fn said(sequence: u64) -> Message {
 }
 
 fn frame(message: &Message) -> Frame {
-    encode_frame(message).unwrap().into()
+    encode_frame(message, FRAME_BYTES_MAX).unwrap().into()
 }
 
 /// The messages among what happened.

@@ -30,6 +30,7 @@ pub(super) struct Links {
     pub(super) places: Arc<Semaphore>,
     pub(super) ungreeted: Arc<Semaphore>,
     pub(super) places_max: usize,
+    pub(super) frame_bytes_max: usize,
     pub(super) dial_timeout: Duration,
     pub(super) hello_timeout: Duration,
     /// Turns true when the driver stops: nothing is welcomed any more.
@@ -39,9 +40,8 @@ pub(super) struct Links {
 impl Links {
     pub(super) fn new(
         security: Arc<dyn LinkSecurity>,
-        places_max: usize,
-        dial_timeout: Duration,
-        hello_timeout: Duration,
+        (places_max, frame_bytes_max): (usize, usize),
+        (dial_timeout, hello_timeout): (Duration, Duration),
     ) -> Self {
         Self {
             inbox: Inbox::default(),
@@ -50,6 +50,7 @@ impl Links {
             places: Arc::new(Semaphore::new(places_max)),
             ungreeted: Arc::new(Semaphore::new(UNGREETED_MAX)),
             places_max,
+            frame_bytes_max,
             dial_timeout,
             hello_timeout,
             over: watch::Sender::new(false),
@@ -121,7 +122,7 @@ impl Links {
         self.counters.links_accepted.one();
         let links = Arc::clone(self);
         tokio::spawn(async move {
-            let outbox = Arc::new(Outbox::new());
+            let outbox = Arc::new(Outbox::new(links.frame_bytes_max));
             let secured = Box::pin(links.welcome(socket, from)).await;
             if let Some(secured) = secured {
                 links.inbox.push(Happening::Accepted {

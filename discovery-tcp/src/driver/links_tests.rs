@@ -5,17 +5,22 @@ use std::process::Command;
 
 use super::super::security::Plaintext;
 use super::*;
+use crate::wire::FRAME_BYTES_MAX;
 
 /// Longer than anything here takes; only a failure waits for it.
 const LONG: Duration = Duration::from_secs(20);
 
 fn links(places_max: usize) -> Arc<Links> {
-    Arc::new(Links::new(Arc::new(Plaintext), places_max, LONG, LONG))
+    Arc::new(Links::new(
+        Arc::new(Plaintext),
+        (places_max, FRAME_BYTES_MAX),
+        (LONG, LONG),
+    ))
 }
 
 /// How a dial of this address ends.
 async fn dialled(links: &Arc<Links>, to: SocketAddr) -> Happening {
-    links.dial(LinkId(2), to, &Arc::new(Outbox::new()));
+    links.dial(LinkId(2), to, &Arc::new(Outbox::new(FRAME_BYTES_MAX)));
     let any = std::future::poll_fn(|cx| links.inbox.poll_any(cx));
     timeout(LONG, any).await.unwrap();
     let mut happened = Vec::new();

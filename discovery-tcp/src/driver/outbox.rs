@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 /// Most frames that wait to be sent on one link; one more and the link is closed.
 pub(super) const QUEUED_FRAMES_MAX: usize = 256;
 
-/// Most bytes that wait to be sent on one link, a first frame of any size aside.
-pub(super) const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How many of the longest frames may wait to be sent on one link, by their bytes.
+pub(super) const QUEUED_LONGEST_MAX: usize = 4;
 
 /// Most messages of one link that wait for the protocol's task; the link reads no further before
 /// some are handled, so that TCP holds the other side back.
@@ -74,18 +74,21 @@ struct State {
     /// Frames and bytes that the link took and has not written yet.
     taken: (usize, usize),
     queued_bytes: usize,
+    queued_bytes_max: usize,
     order: Order,
     /// The link's task, while it waits for anything.
     link: Option<Waker>,
 }
 
 impl Outbox {
-    pub(super) fn new() -> Self {
+    /// For a link whose frames have at most so many bytes.
+    pub(super) fn new(frame_bytes_max: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 queued: VecDeque::new(),
                 taken: (0, 0),
                 queued_bytes: 0,
+                queued_bytes_max: QUEUED_LONGEST_MAX * frame_bytes_max,
                 order: Order::Carry,
                 link: None,
             }),
@@ -105,7 +108,7 @@ impl Outbox {
             state.queued.len() + state.taken.0,
             state.queued_bytes + state.taken.1,
         );
-        let fits = bytes == 0 || bytes + frame.len() <= QUEUED_BYTES_MAX;
+        let fits = bytes == 0 || bytes + frame.len() <= state.queued_bytes_max;
         if frames >= QUEUED_FRAMES_MAX || !fits {
             return Err(Full);
         }

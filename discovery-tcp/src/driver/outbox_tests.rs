@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
 use super::*;
+use crate::wire::FRAME_BYTES_MAX;
 
 /// Counts how often it was woken.
 #[derive(Default)]
@@ -43,7 +44,7 @@ fn frame(bytes: usize) -> Frame {
 
 #[test]
 fn a_full_queue_takes_no_frame_until_the_link_has_written() {
-    let (outbox, mut link) = (Outbox::new(), Reader::new());
+    let (outbox, mut link) = (Outbox::new(FRAME_BYTES_MAX), Reader::new());
     for _ in 0..QUEUED_FRAMES_MAX {
         outbox.send(frame(1)).unwrap();
     }
@@ -57,14 +58,16 @@ fn a_full_queue_takes_no_frame_until_the_link_has_written() {
 
 #[test]
 fn bytes_are_limited_too_but_a_first_frame_always_fits() {
-    let outbox = Outbox::new();
-    outbox.send(frame(QUEUED_BYTES_MAX + 1)).unwrap();
+    let outbox = Outbox::new(FRAME_BYTES_MAX);
+    outbox
+        .send(frame(QUEUED_LONGEST_MAX * FRAME_BYTES_MAX + 1))
+        .unwrap();
     assert!(outbox.send(frame(1)).is_err());
 }
 
 #[test]
 fn one_wake_serves_all_that_is_queued_meanwhile() {
-    let (outbox, mut link) = (Outbox::new(), Reader::new());
+    let (outbox, mut link) = (Outbox::new(FRAME_BYTES_MAX), Reader::new());
     link.take(&outbox);
     for _ in 0..3 {
         outbox.send(frame(1)).unwrap();
@@ -76,7 +79,7 @@ fn one_wake_serves_all_that_is_queued_meanwhile() {
 
 #[test]
 fn an_order_to_close_lets_queued_frames_out_and_no_more_in() {
-    let (outbox, mut link) = (Outbox::new(), Reader::new());
+    let (outbox, mut link) = (Outbox::new(FRAME_BYTES_MAX), Reader::new());
     outbox.send(frame(1)).unwrap();
     outbox.order(Order::Close);
     outbox.send(frame(1)).unwrap();
@@ -86,7 +89,7 @@ fn an_order_to_close_lets_queued_frames_out_and_no_more_in() {
 
 #[test]
 fn an_order_is_not_taken_back_for_a_milder_one() {
-    let (outbox, mut link) = (Outbox::new(), Reader::new());
+    let (outbox, mut link) = (Outbox::new(FRAME_BYTES_MAX), Reader::new());
     outbox.order(Order::Drop);
     outbox.order(Order::Close);
     assert_eq!(link.take(&outbox), Order::Drop);
@@ -94,7 +97,7 @@ fn an_order_is_not_taken_back_for_a_milder_one() {
 
 #[test]
 fn a_link_reads_on_when_half_of_its_messages_are_handled() {
-    let (outbox, mut link) = (Outbox::new(), Reader::new());
+    let (outbox, mut link) = (Outbox::new(FRAME_BYTES_MAX), Reader::new());
     for _ in 0..UNHANDLED_MESSAGES_MAX {
         assert!(outbox.may_read());
         outbox.handed_on();

@@ -202,9 +202,8 @@ fn run(
     let limits = (config.payload_bytes_max, config.leave_limit);
     let links = Arc::new(Links::new(
         security,
-        config.links_max,
-        config.dial_timeout,
-        config.hello_timeout,
+        (config.links_max, config.frame_bytes_max),
+        (config.dial_timeout, config.hello_timeout),
     ));
     let subscribers = Arc::new(Subscribers::new(start.node.clone()));
     let (commands, given) = mpsc::channel(COMMANDS_MAX);

@@ -219,7 +219,7 @@ impl ProtocolTask {
         while let Some(output) = self.ring.poll_output() {
             match output {
                 Output::OpenLink { link, to } => {
-                    let outbox = Arc::new(Outbox::new());
+                    let outbox = Arc::new(Outbox::new(self.links.frame_bytes_max));
                     self.links.dial(link, to, &outbox);
                     let (address, outbox) = (to, Held::new(outbox));
                     self.open.insert(link, OpenLink { address, outbox });
@@ -252,7 +252,7 @@ impl ProtocolTask {
         let Some(to) = self.open.get(&link) else {
             return;
         };
-        let frame = match frame_of(&mut self.encoded, message) {
+        let frame = match frame_of(&mut self.encoded, message, self.links.frame_bytes_max) {
             Ok(frame) => frame,
             Err(error) => {
                 self.links.counters.messages_oversized.one();
@@ -336,13 +336,14 @@ impl ProtocolTask {
 fn frame_of(
     encoded: &mut Option<(Arc<Message>, Frame)>,
     message: Arc<Message>,
+    bytes_max: usize,
 ) -> Result<Frame, FrameTooLarge> {
     if let Some((last, frame)) = encoded
         && Arc::ptr_eq(last, &message)
     {
         return Ok(Arc::clone(frame));
     }
-    let frame: Frame = encode_frame(&message)?.into();
+    let frame: Frame = encode_frame(&message, bytes_max)?.into();
     *encoded = Some((message, Arc::clone(&frame)));
     Ok(frame)
 }

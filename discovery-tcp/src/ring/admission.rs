@@ -12,8 +12,10 @@ use discovery_core::{MEMBERS_MAX, NodeId, NodeInfo, Topology, TopologyId};
 use super::effects::Effects;
 use super::join_verdict::not_now;
 use super::links::Purpose;
+use super::room::Room;
 use super::timers::Timer;
-use super::{Life, Ring};
+use super::{Life, Ring, weight};
+use crate::config::RingConfig;
 use crate::message::{DialBack, DialBackResult, JoinVerdict, Message, SnapshotAck};
 use crate::moment::Moment;
 
@@ -22,7 +24,7 @@ const PROBERS: usize = 2;
 /// How long a dial-back may take before the joiner is left to ask again.
 const DIAL_BACK_LIMIT: Duration = Duration::from_secs(2);
 /// Most joiners that the coordinator looks after at a time.
-const JOINERS_MAX: usize = 2048;
+const JOINERS_MAX: usize = MEMBERS_MAX;
 /// How long whoever is ready waits for others that are on their way, so that all of them are
 /// admitted with one change (JOIN-7).
 const GATHER: Duration = Duration::from_millis(10);
@@ -34,12 +36,16 @@ pub(super) struct Admission {
     arrivals: u64,
     /// Since when somebody has been ready and waits for the others.
     gathers_since: Option<Moment>,
+    /// What the topology in force weighs.
+    weighed: Option<(TopologyId, usize)>,
 }
 
 /// One node that was told to wait.
 #[derive(Debug)]
 struct Joiner {
     info: NodeInfo,
+    /// What it takes beside the members.
+    takes: Room,
     /// Its number; those of probes are above all of them.
     arrival: u64,
     since: Moment,
@@ -68,9 +74,34 @@ impl Admission {
         self.joiners.is_empty()
     }
 
-    /// Whether nobody else can be taken beside so many members.
-    pub(super) fn is_full(&self, members: usize) -> bool {
-        members + self.joiners.len() >= MEMBERS_MAX || self.joiners.len() >= JOINERS_MAX
+    /// Whether nobody else can be looked after for now.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.joiners.len() >= JOINERS_MAX
+    }
+
+    /// What is left beside the members.
+    pub(super) fn room(&mut self, topology: &Topology, config: &RingConfig) -> Room {
+        let id = topology.id();
+        let known = self.weighed.filter(|(of, _)| *of == id);
+        let (_, bytes) = known.unwrap_or_else(|| (id, weight::of_topology(topology)));
+        self.weighed = Some((id, bytes));
+        Room {
+            members: config.members_max.saturating_sub(topology.len()),
+            bytes: config.snapshot_bytes_max().saturating_sub(bytes),
+        }
+    }
+
+    /// Whether there is room for one more behind those who joined before; `replaced` gives its own.
+    pub(super) fn has_room_for(
+        &mut self,
+        node: &NodeInfo,
+        replaced: Option<&NodeInfo>,
+        topology: &Topology,
+        config: &RingConfig,
+    ) -> bool {
+        let room = self.room(topology, config);
+        let joiners = self.joiners.values().map(|joiner| joiner.takes);
+        room.beside(joiners).take(node, replaced)
     }
 
     pub(super) fn everybody(&self) -> impl Iterator<Item = NodeId> + '_ {
@@ -202,7 +233,9 @@ impl Ring {
             };
             self.fx.send_to(*prober, Message::DialBack(ask));
         }
+        let replaced = replaces.and_then(|id| m.log.topology().member(id));
         let joiner = Joiner {
+            takes: Room::taken_by(&info, replaced.map(|member| &member.info)),
             info,
             arrival,
             since: self.fx.now,

@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use discovery_core::{Evidence, NodeId, NodeInfo, TopologyChange};
 
-use super::history::weight_of;
 use super::join_verdict::replacement;
 use super::member::Membership;
 use super::planted::Bug;
 use super::timers::Timer;
-use super::{Life, Ring};
+use super::{Life, Ring, weight};
 use crate::message::Decision;
+
+/// Most bytes of the removals and joins of one change, so that it fits a frame behind a full tail;
+/// what is above waits for the next change.
+const CHANGE_BYTES_MAX: usize = 256 * 1024;
 
 impl Ring {
     /// Proposes what is ready, if anything may be proposed now.
@@ -38,8 +41,10 @@ impl Ring {
 
     /// The next change, if one is due.
     fn next_change(&mut self) -> Option<TopologyChange> {
-        let removals = self.removals()?;
-        let joins = self.joins(&removals);
+        let mut removals = self.removals()?;
+        let mut room = CHANGE_BYTES_MAX;
+        removals.retain(|_, evidence| fits(&mut room, weight::of_removal(evidence)));
+        let joins = self.joins(&removals, room);
         let Life::Member(m) = &self.life else {
             return None;
         };
@@ -80,23 +85,25 @@ impl Ring {
     fn joins(
         &mut self,
         removals: &BTreeMap<NodeId, Evidence>,
+        mut room: usize,
     ) -> Vec<(NodeInfo, Option<(NodeId, Evidence)>)> {
         let now = self.fx.now;
         let fresh = self.config.silence_limit / 4;
         let Life::Member(m) = &mut self.life else {
             return Vec::new();
         };
-        let Some(lead) = &m.lead else {
-            return Vec::new();
-        };
         if m.leaving.is_some() && m.members() > 1 {
             return Vec::new();
         }
+        let Some(lead) = &mut m.lead else {
+            return Vec::new();
+        };
+        let topology = m.log.topology();
+        let mut places = lead.admission.room(topology, &self.config);
         let stays = |id: &&NodeId| !removals.contains_key(id) && !lead.leaves.contains(id);
         let mut confirmed = lead.confirmed.iter().filter(stays).count();
         let mut unconfirmed = lead.unconfirmed.keys().filter(stays).count();
         let no_limit = self.fx.bug(Bug::AllAtOnce);
-        let topology = m.log.topology();
         let mut names = BTreeSet::new();
         let mut joins = Vec::new();
         for node in lead.admission.ready(now, fresh, m.log.id()) {
@@ -126,6 +133,12 @@ impl Ring {
             let left = confirmed.saturating_sub(usize::from(was_confirmed));
             let new = (unconfirmed + 1).saturating_sub(usize::from(was_new));
             if new > left.saturating_sub(1).max(1) && !no_limit {
+                continue;
+            }
+            if !fits(&mut room, weight::of_node(&node)) {
+                break;
+            }
+            if !places.take(&node, taken.map(|member| &member.info)) {
                 continue;
             }
             (confirmed, unconfirmed) = (left, new);
@@ -162,7 +175,7 @@ impl Ring {
             return;
         }
         let mut room = entries_max - m.log.tail().len();
-        let mut bytes = bytes_max.saturating_sub(weight_of(m.log.tail()));
+        let mut bytes = bytes_max.saturating_sub(weight::of_entries(m.log.tail()));
         let Some(lead) = &mut m.lead else {
             return;
         };
@@ -170,7 +183,7 @@ impl Ring {
         while room > 0
             && let Some(next) = lead.leftovers.front().or(lead.queue.front())
         {
-            let weight = weight_of([next]);
+            let weight = weight::of_entry(next);
             if weight > bytes && !batch.is_empty() {
                 break;
             }
@@ -205,4 +218,11 @@ impl Membership {
             .any(|member| member.votes() && !goes(member.id()))
             .then_some(me)
     }
+}
+
+/// Whether something of this weight finds room, which it takes.
+fn fits(room: &mut usize, weight: usize) -> bool {
+    let left = room.checked_sub(weight);
+    *room = left.unwrap_or(*room);
+    left.is_some()
 }

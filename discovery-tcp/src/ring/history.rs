@@ -1,10 +1,9 @@
-//! Decided entries, kept for whoever lacks them, as many as the limits allow; and what entries
-//! weigh.
+//! Decided entries, kept for whoever lacks them, as many as the limits allow.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use crate::message::{DecidedEntry, Decision};
+use super::weight;
+use crate::message::DecidedEntry;
 
 /// The newest decided entries.
 #[derive(Clone, Debug)]
@@ -27,13 +26,13 @@ impl History {
 
     /// Keeps an entry; the oldest go where there is no room for them.
     pub(super) fn remember(&mut self, entry: DecidedEntry) {
-        self.bytes += weight(&entry.decision);
+        self.bytes += weight::of_entry(&entry.decision);
         self.entries.push_back(entry);
         while self.entries.len() > self.entries_max || self.bytes > self.bytes_max {
             let Some(gone) = self.entries.pop_front() else {
                 break;
             };
-            self.bytes -= weight(&gone.decision);
+            self.bytes -= weight::of_entry(&gone.decision);
         }
     }
 
@@ -43,26 +42,11 @@ impl History {
         let skip = self.entries.len().checked_sub(count)?;
         let mut bytes = 0;
         let has_room = |entry: &&DecidedEntry| {
-            let has_room = bytes == 0 || bytes + weight(&entry.decision) <= bytes_max;
-            bytes += weight(&entry.decision);
+            let has_room = bytes == 0 || bytes + weight::of_entry(&entry.decision) <= bytes_max;
+            bytes += weight::of_entry(&entry.decision);
             has_room
         };
         let entries = self.entries.iter().skip(skip).take_while(has_room);
         Some(entries.cloned().collect())
     }
-}
-
-/// What a decided entry weighs in the history, roughly.
-fn weight(decision: &Decision) -> usize {
-    match decision {
-        Decision::Change(change) => {
-            64 + change.joins.len() * 192 + (change.leaves.len() + change.failures.len()) * 64
-        }
-        Decision::Message(message) => 96 + message.topic.as_str().len() + message.payload.len(),
-    }
-}
-
-/// What the entries of a tail weigh together.
-pub(super) fn weight_of<'a>(entries: impl IntoIterator<Item = &'a Arc<Decision>>) -> usize {
-    entries.into_iter().map(|entry| weight(entry)).sum()
 }

@@ -53,8 +53,8 @@ impl Ring {
         if m.removed.contains(&from) && !self.fx.bug(Bug::RemovedIdReadmitted) {
             return Some(refused(RefusalReason::NodeId));
         }
-        if lead.admission.is_full(m.log.topology().len()) {
-            return Some(refused(RefusalReason::Limit));
+        if lead.admission.is_crowded() {
+            return Some(not_now("others who join before it"));
         }
         if !is_listed {
             // The last member waits for it (W6).
@@ -65,6 +65,17 @@ impl Ring {
             Ok(replaces) => replaces,
             Err(verdict) => return Some(verdict),
         };
+        let Some(lead) = &mut m.lead else {
+            return Some(redirect(m));
+        };
+        let topology = m.log.topology();
+        let replaced = replaces
+            .and_then(|id| topology.member(id))
+            .map(|it| &it.info);
+        let admission = &mut lead.admission;
+        if !admission.has_room_for(&join.node, replaced, topology, &self.config) {
+            return Some(refused(RefusalReason::Limit));
+        }
         self.take_in(join.node.clone(), replaces);
         Some(JoinVerdict::Queued { ahead: 0 })
     }

@@ -84,8 +84,9 @@ impl fmt::Display for LastingRefusal {
             ),
             LastingCause::Full => write!(
                 f,
-                "{by} refuses one more member: there are as many as may be; remove some, or run \
-                 fewer"
+                "{by} refuses one more member: there are as many as may be, or their attributes \
+                 and addresses fill a frame; remove some, or raise members_max or frame_bytes_max \
+                 on all nodes"
             ),
         }
     }

@@ -10,11 +10,10 @@ use discovery_core::{Member, NodeId, Term, Topology};
 
 use super::admission::Admission;
 use super::decide::step_down;
-use super::history::weight_of;
 use super::member::{Lead, Membership};
 use super::observation::Observation;
 use super::planted::Bug;
-use super::{Life, Ring};
+use super::{Life, Ring, weight};
 use crate::config::RingConfig;
 use crate::message::{Decision, Message, Position, Superseded, Tick};
 use crate::moment::Moment;
@@ -209,7 +208,7 @@ impl Ring {
 impl Membership {
     /// Whether more may be proposed now, by number and by bytes.
     pub(super) fn has_room(&self, entries_max: usize, bytes_max: usize) -> bool {
-        self.log.tail().len() < entries_max && weight_of(self.log.tail()) < bytes_max
+        self.log.tail().len() < entries_max && weight::of_entries(self.log.tail()) < bytes_max
     }
 }
 

@@ -71,6 +71,7 @@ mod recover;
 mod recover_ask;
 mod removal;
 mod reopen;
+mod room;
 mod roster;
 mod round;
 mod spread;
@@ -80,6 +81,7 @@ mod takeover;
 mod tend;
 mod timers;
 mod watch;
+pub(crate) mod weight;
 
 use std::collections::BTreeSet;
 

@@ -100,7 +100,7 @@ impl Ring {
             .iter_mut()
             .filter(|one| one.sequence > sent)
         {
-            let weight = super::history::weight_of([&pending.decision]);
+            let weight = super::weight::of_entry(&pending.decision);
             let full = messages.len() == BATCH.0 || bytes + weight > BATCH.1;
             if full && !messages.is_empty() {
                 break;

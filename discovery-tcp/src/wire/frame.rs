@@ -7,7 +7,7 @@ use super::codec::encode_after;
 use super::error::{FrameError, FrameTooLarge};
 use crate::message::Message;
 
-/// Longest payload of a frame in bytes.
+/// Longest payload of a frame in bytes, unless the configuration allows more.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// Longest payload of the first frame of a link in bytes: whoever has not greeted gets little room.
@@ -26,22 +26,19 @@ pub struct FrameDecoder {
     length_read: usize,
     payload: Vec<u8>,
     frames: u64,
-}
-
-impl Default for FrameDecoder {
-    fn default() -> Self {
-        Self::new()
-    }
+    bytes_max: usize,
 }
 
 impl FrameDecoder {
-    /// A decoder for a link over which nothing has come yet.
-    pub const fn new() -> Self {
+    /// A decoder for a link over which nothing has come yet; no payload may be longer than
+    /// `bytes_max`, [`FRAME_BYTES_MAX`] by default.
+    pub const fn new(bytes_max: usize) -> Self {
         Self {
             length: [0; LENGTH_BYTES],
             length_read: 0,
             payload: Vec::new(),
             frames: 0,
+            bytes_max,
         }
     }
 
@@ -51,7 +48,7 @@ impl FrameDecoder {
     /// # Errors
     ///
     /// If the next frame is announced as empty or as longer than its limit: [`HELLO_BYTES_MAX`] for
-    /// the first frame of the link, [`FRAME_BYTES_MAX`] for all others. Every later call fails
+    /// the first frame of the link, the decoder's own for all others. Every later call fails
     /// alike.
     pub fn next_frame(&mut self, read: &mut &[u8]) -> Result<Option<Vec<u8>>, FrameError> {
         while self.length_read < LENGTH_BYTES {
@@ -90,7 +87,7 @@ impl FrameDecoder {
         let bytes_max = if self.frames == 0 {
             HELLO_BYTES_MAX
         } else {
-            FRAME_BYTES_MAX
+            self.bytes_max
         };
         let bytes = u32::from_be_bytes(self.length);
         match usize::try_from(bytes) {
@@ -105,19 +102,19 @@ impl FrameDecoder {
 ///
 /// # Errors
 ///
-/// If the message has more bytes than [`FRAME_BYTES_MAX`].
-pub fn encode_frame(message: &Message) -> Result<Vec<u8>, FrameTooLarge> {
+/// If the message has more bytes than `bytes_max`, [`FRAME_BYTES_MAX`] by default.
+pub fn encode_frame(message: &Message, bytes_max: usize) -> Result<Vec<u8>, FrameTooLarge> {
     let mut frame = encode_after(message, LENGTH_BYTES);
     let bytes = frame.len() - LENGTH_BYTES;
     match u32::try_from(bytes) {
-        Ok(length) if bytes <= FRAME_BYTES_MAX => {
+        Ok(length) if bytes <= bytes_max => {
             frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
             Ok(frame)
         }
         Ok(_) | Err(_) => Err(FrameTooLarge {
             kind: message.kind(),
             bytes,
-            bytes_max: FRAME_BYTES_MAX,
+            bytes_max,
         }),
     }
 }

@@ -12,12 +12,12 @@
 //!
 //! ```
 //! use discovery_tcp::message::{Echo, Message};
-//! use discovery_tcp::wire::{FrameDecoder, decode, encode_frame};
+//! use discovery_tcp::wire::{FRAME_BYTES_MAX, FrameDecoder, decode, encode_frame};
 //!
 //! let said = Message::Echo(Echo { sequence: 300 });
-//! let sent = encode_frame(&said)?;
+//! let sent = encode_frame(&said, FRAME_BYTES_MAX)?;
 //!
-//! let mut decoder = FrameDecoder::new();
+//! let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
 //! let mut read = sent.as_slice();
 //! while let Some(frame) = decoder.next_frame(&mut read)? {
 //!     assert_eq!(decode(&frame)?, said);
@@ -48,3 +48,5 @@ mod properties;
 mod refusals;
 #[cfg(test)]
 mod sizes;
+#[cfg(test)]
+mod weights;

@@ -123,9 +123,9 @@ proptest! {
     ) {
         let mut sent = Vec::new();
         for message in &messages {
-            sent.extend(encode_frame(message).unwrap());
+            sent.extend(encode_frame(message, FRAME_BYTES_MAX).unwrap());
         }
-        let mut decoder = FrameDecoder::new();
+        let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
         let mut read: Vec<Message> = Vec::new();
         for piece in pieces(&sent, &cuts) {
             let mut rest = piece.as_slice();
@@ -142,7 +142,7 @@ proptest! {
     fn any_bytes_give_frames_or_a_refusal(
         chunks in vec(vec(prop_oneof![Just(0u8), any::<u8>()], 0..40), 0..10),
     ) {
-        let mut decoder = FrameDecoder::new();
+        let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
         let fed: usize = chunks.iter().map(Vec::len).sum();
         let mut taken = 0;
         'link: for chunk in &chunks {

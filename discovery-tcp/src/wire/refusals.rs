@@ -331,7 +331,7 @@ fn announced(length: usize) -> Vec<u8> {
 
 #[test]
 fn a_request_of_another_protocol_is_refused_after_four_bytes() {
-    let mut decoder = FrameDecoder::new();
+    let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
     let mut read = b"GET / HTTP/1.1\r\n\r\n".as_slice();
     assert_eq!(
         decoder.next_frame(&mut read),
@@ -344,13 +344,13 @@ fn a_request_of_another_protocol_is_refused_after_four_bytes() {
 
 #[test]
 fn an_empty_frame_is_refused() {
-    let refused = FrameDecoder::new().next_frame(&mut [0; 4].as_slice());
+    let refused = FrameDecoder::new(FRAME_BYTES_MAX).next_frame(&mut [0; 4].as_slice());
     assert_eq!(refused, Err(FrameError::Empty));
 }
 
 #[test]
 fn the_first_frame_of_a_link_is_kept_short_and_later_ones_are_not() {
-    let mut decoder = FrameDecoder::new();
+    let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
     let mut read = announced(HELLO_BYTES_MAX);
     read.resize(LENGTH_BYTES + HELLO_BYTES_MAX, 1);
     let first = decoder.next_frame(&mut read.as_slice()).unwrap();
@@ -363,13 +363,14 @@ fn the_first_frame_of_a_link_is_kept_short_and_later_ones_are_not() {
 
     let refused = decoder.next_frame(&mut announced(FRAME_BYTES_MAX + 1).as_slice());
     assert!(matches!(refused, Err(FrameError::TooLarge { .. })));
-    let refused = FrameDecoder::new().next_frame(&mut announced(HELLO_BYTES_MAX + 1).as_slice());
+    let refused = FrameDecoder::new(FRAME_BYTES_MAX)
+        .next_frame(&mut announced(HELLO_BYTES_MAX + 1).as_slice());
     assert!(matches!(refused, Err(FrameError::TooLarge { .. })));
 }
 
 #[test]
 fn a_claimed_length_sets_nothing_aside() {
-    let mut decoder = FrameDecoder::new();
+    let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
     let mut read = announced(HELLO_BYTES_MAX);
     read.push(1);
     assert_eq!(decoder.next_frame(&mut read.as_slice()), Ok(None));

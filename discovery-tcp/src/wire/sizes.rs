@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use discovery_core::{
-    ATTRIBUTES_BYTES_MAX, Attributes, ClusterId, Epoch, HostNode, MEMBERS_MAX, Member,
-    NAME_BYTES_MAX, NodeId, NodeInfo, NodeName, NodeOrder, PLACE_BYTES_MAX, PodUid, Term, Topology,
-    TopologyId, TopologyParts, TopologyVersion, UnixMillis, Zone,
+    ATTRIBUTES_BYTES_MAX, Attributes, ClusterId, Epoch, HostNode, Member, NAME_BYTES_MAX, NodeId,
+    NodeInfo, NodeName, NodeOrder, PLACE_BYTES_MAX, PodUid, Term, Topology, TopologyId,
+    TopologyParts, TopologyVersion, UnixMillis, Zone,
 };
 use discovery_proto::ring::v1;
 
@@ -14,6 +14,7 @@ use super::codec::{decode, encode};
 use super::error::FrameTooLarge;
 use super::frame::{FRAME_BYTES_MAX, HELLO_BYTES_MAX, encode_frame};
 use super::limits::TEXT_BYTES_MAX;
+use crate::config::RingConfig;
 use crate::message::{
     Best, Echo, Heartbeat, Introduction, JoinAnswer, JoinVerdict, MemberHint, Message, PhaseKind,
     Position, Propose, Rank, Snapshot, Tick, Watermark, WireRange,
@@ -81,7 +82,8 @@ fn largest(number: u16) -> NodeInfo {
 }
 
 fn snapshot(node: fn(u16) -> NodeInfo) -> Message {
-    let members = (1..=u16::try_from(MEMBERS_MAX).unwrap()).map(|number| Member {
+    let members_max = RingConfig::default().members_max;
+    let members = (1..=u16::try_from(members_max).unwrap()).map(|number| Member {
         order: order(number.into()),
         joined_at: TopologyVersion::FIRST,
         info: node(number),
@@ -155,15 +157,15 @@ fn a_tick_takes_fifty_four_bytes() {
 }
 
 #[test]
-fn a_snapshot_of_the_largest_topology_of_ordinary_pods_fits_a_frame() {
-    let frame = encode_frame(&snapshot(pod)).unwrap();
+fn a_snapshot_of_as_many_ordinary_pods_as_the_default_allows_fits_a_frame() {
+    let frame = encode_frame(&snapshot(pod), FRAME_BYTES_MAX).unwrap();
     assert!(frame.len() < FRAME_BYTES_MAX / 2, "{} bytes", frame.len());
 }
 
 #[test]
 fn a_message_that_does_not_fit_a_frame_is_refused_by_its_kind() {
     assert!(matches!(
-        encode_frame(&snapshot(largest)),
+        encode_frame(&snapshot(largest), FRAME_BYTES_MAX),
         Err(FrameTooLarge { kind: "snapshot", bytes, bytes_max: FRAME_BYTES_MAX })
             if bytes > 4 * FRAME_BYTES_MAX
     ));

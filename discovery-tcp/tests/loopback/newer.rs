@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use discovery_core::{BoxFuture, Delivery, Discovery};
-use discovery_tcp::wire::{FrameDecoder, LENGTH_BYTES};
+use discovery_tcp::wire::{FRAME_BYTES_MAX, FrameDecoder, LENGTH_BYTES};
 use discovery_tcp::{LinkSecurity, SecuredLink, TcpDiscovery};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ impl Later {
     fn link(socket: TcpStream) -> BoxFuture<'static, io::Result<SecuredLink>> {
         let link = LaterLink {
             socket,
-            frames: FrameDecoder::new(),
+            frames: FrameDecoder::new(FRAME_BYTES_MAX),
             unsent: Vec::new(),
         };
         Box::pin(async { Ok(SecuredLink::new(link)) })

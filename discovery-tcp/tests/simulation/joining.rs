@@ -1,11 +1,12 @@
 //! Joining: who is admitted, when, and how many at once (JOIN, SNAP).
 
 use discovery_tcp::message::Message;
-use discovery_tcp::ring::{Bug, Notice};
-use discovery_tcp::sim::Cluster;
+use discovery_tcp::ring::{Bug, LastingCause, Notice};
+use discovery_tcp::sim::{Cluster, World};
 
 use crate::stage::{
     MS, SECOND, is_between, lose, members, pod, sound, told_since, versions_since, wait, wait_for,
+    world,
 };
 
 /// Twenty join three confirmed members, and each dies as soon as it is a member, before it has
@@ -234,4 +235,58 @@ fn who_was_removed_rests_and_joins_again_under_another_id() {
 
     let rested = cluster.now().since(knew);
     assert!(rested >= cluster.config().rejoin_pause.0, "{rested:?}");
+}
+
+/// The members by the topology of `p-0`.
+fn names(cluster: &Cluster) -> Vec<String> {
+    let topology = cluster.topology_of("p-0");
+    let members = topology.iter().flat_map(|it| it.members());
+    members.map(|member| member.name().to_string()).collect()
+}
+
+fn is_full_at(cluster: &Cluster, pod: &str) -> bool {
+    let refused = cluster.ring_of(pod).and_then(|ring| ring.status().refused);
+    refused.is_some_and(|refused| refused.cause == LastingCause::Full)
+}
+
+/// Starts `pods` pods one after the other where there is room for three; tells who stays outside.
+fn crowd(world: World, pods: usize) -> (Cluster, Vec<String>) {
+    let mut cluster = Cluster::new(world);
+    cluster.restart_containers(false, (MS, MS));
+    let pods: Vec<String> = (0..pods).map(pod).collect();
+    for pod in &pods {
+        cluster.start(pod);
+        cluster.run_for(500 * MS);
+    }
+    let outside = pods.into_iter().skip(3).collect();
+    (cluster, outside)
+}
+
+// Clauses: LINK-6
+#[test]
+fn beyond_the_most_members_a_joiner_is_told_so_and_comes_once_there_is_room() {
+    let mut world = world(None);
+    world.config.members_max = 3;
+    let (mut cluster, outside) = crowd(world, 5);
+    assert!(outside.iter().all(|pod| is_full_at(&cluster, pod)));
+    assert_eq!(names(&cluster), ["p-0", "p-1", "p-2"]);
+
+    cluster.crash("p-1");
+    cluster.run_for(20 * SECOND);
+    sound(&cluster);
+    assert_eq!(names(&cluster).len(), 3, "{:?}", cluster.standings());
+    let waiting = outside.iter().filter(|pod| is_full_at(&cluster, pod));
+    assert_eq!(waiting.count(), 1, "{:?}", cluster.standings());
+}
+
+// Clauses: LINK-6
+#[test]
+fn more_members_than_a_snapshot_holds_are_told_so() {
+    let mut world = world(None);
+    // Three members of one address and no attribute, and not four.
+    world.config.frame_bytes_max = 900;
+    let (cluster, outside) = crowd(world, 5);
+    sound(&cluster);
+    assert_eq!(names(&cluster), ["p-0", "p-1", "p-2"]);
+    assert!(outside.iter().all(|pod| is_full_at(&cluster, pod)));
 }

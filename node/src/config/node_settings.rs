@@ -218,6 +218,23 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "4096",
     ),
     setting(
+        "ring.members_max",
+        "members-max",
+        "COUNT",
+        "Most members of the cluster, 1 to 8192; the coordinator refuses one more",
+        "1024",
+        "1024",
+    ),
+    setting(
+        "ring.frame_bytes_max",
+        "frame-bytes",
+        "BYTES",
+        "Longest frame between nodes, 1 to 16 MiB: all members with their attributes have to fit \
+         one; the same on all nodes",
+        "1048576",
+        "1048576",
+    ),
+    setting(
         "ring.history_max",
         "ring-history",
         "COUNT",

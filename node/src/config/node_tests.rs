@@ -169,6 +169,8 @@ fn the_digest_of_shared_settings_is_that_of_the_text() {
 fn how_much_a_node_may_hold_can_be_set() {
     let flags = [
         ("ring.links_max", "2"),
+        ("ring.members_max", "10"),
+        ("ring.frame_bytes_max", "2097152"),
         ("ring.history_max", "3"),
         ("ring.history_bytes_max", "4"),
         ("grpc.connections_max", "5"),
@@ -181,6 +183,8 @@ fn how_much_a_node_may_hold_can_be_set() {
     let (ring, services) = (node.ring, node.services);
     let found = [
         ring.links_max,
+        ring.members_max,
+        ring.frame_bytes_max,
         ring.history_max,
         ring.history_bytes_max,
         services.grpc_connections_max,
@@ -189,7 +193,7 @@ fn how_much_a_node_may_hold_can_be_set() {
         services.http_connections_max,
         services.pages_max,
     ];
-    assert_eq!(found, [2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(found, [2, 10, 2_097_152, 3, 4, 5, 6, 7, 8, 9]);
     let told = read(IN_A_POD, &[("http.pages_max", "0")]).unwrap_err();
     assert!(told.contains("at least 1"), "{told}");
 }

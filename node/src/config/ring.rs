@@ -46,6 +46,8 @@ pub(super) fn ring_config(reader: &mut Reader<'_>, finder: Option<&FinderPlan>) 
         ("payload_bytes_max", &mut config.payload_bytes_max),
         ("publish_queue_max", &mut config.publish_queue_max),
         ("links_max", &mut config.links_max),
+        ("members_max", &mut config.members_max),
+        ("frame_bytes_max", &mut config.frame_bytes_max),
         ("history_max", &mut config.history_max),
         ("history_bytes_max", &mut config.history_bytes_max),
     ];
@@ -75,6 +77,7 @@ pub(crate) fn shared_settings(config: &RingConfig) -> v1::SharedSettings {
         proof: word(PROOFS, config.proof).to_owned(),
         merge: word(MERGES, config.merge).to_owned(),
         silence_limit: Some(duration(config.silence_limit)),
+        frame_bytes_max: u64::try_from(config.frame_bytes_max).unwrap_or(u64::MAX),
     }
 }
 

@@ -27,7 +27,7 @@ fn published() -> impl Strategy<Value = Arc<Decision>> {
     })
 }
 
-fn decision() -> impl Strategy<Value = Arc<Decision>> {
+pub(in crate::wire) fn decision() -> impl Strategy<Value = Arc<Decision>> {
     prop_oneof![
         published(),
         change().prop_map(|change| Arc::new(Decision::Change(change))),

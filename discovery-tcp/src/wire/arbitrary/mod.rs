@@ -7,8 +7,10 @@ mod joining;
 mod values;
 mod watching;
 
+pub(super) use deciding::decision;
 use proptest::prelude::*;
 use proptest::strategy::Union;
+pub(super) use values::topology;
 
 use crate::message::Message;
 

@@ -141,7 +141,7 @@ pub(super) fn node() -> impl Strategy<Value = NodeInfo> {
     )
 }
 
-pub(super) fn topology() -> impl Strategy<Value = Topology> {
+pub(in crate::wire) fn topology() -> impl Strategy<Value = Topology> {
     let members = vec((node(), 1..100u64), 1..6);
     (topology_id(), term(), members, 0..9u64).prop_map(|(id, term, nodes, ahead)| {
         let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
