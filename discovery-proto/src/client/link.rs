@@ -105,7 +105,8 @@ impl Link {
             | v1::StandingKind::NotYetMember
             | v1::StandingKind::WithoutQuorum
             | v1::StandingKind::Removed
-            | v1::StandingKind::Left) => Err(LinkEnd::Standing {
+            | v1::StandingKind::Left
+            | v1::StandingKind::Failed) => Err(LinkEnd::Standing {
                 address: self.address.to_string(),
                 standing: kind.as_str_name(),
             }),

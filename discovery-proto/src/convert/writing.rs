@@ -208,6 +208,7 @@ fn standing_kind(standing: &Standing) -> v1::StandingKind {
         Standing::WithoutQuorum { .. } => v1::StandingKind::WithoutQuorum,
         Standing::Removed { .. } => v1::StandingKind::Removed,
         Standing::Left => v1::StandingKind::Left,
+        Standing::Failed => v1::StandingKind::Failed,
         _ => v1::StandingKind::Unspecified,
     }
 }

@@ -59,26 +59,45 @@ pub(super) async fn run(plan: NodePlan, stop: &mut Stop) -> Result<u8, Failure> 
             *code.lock().await = stop.lock().await.asked().await;
         })
         .await;
-    let at_once = *code.lock().await;
-    Ok(match end {
-        End::Left => exit::DONE,
+    let asked = *code.lock().await;
+    let (code, words) = verdict(end, asked);
+    if let Some(words) = words {
+        terminal::complain(&format!("discovery-node: {words}\n"));
+    }
+    Ok(code)
+}
+
+/// The exit code of a node that ended so, and what its operator is told; `asked` is the code of who
+/// is told twice to stop.
+fn verdict(end: End, asked: u8) -> (u8, Option<String>) {
+    match end {
+        End::Left => (exit::DONE, None),
         End::NotDecided => {
-            terminal::complain(
-                "discovery-node: the leave was not decided in time; the others will find the \
-                 node gone\n",
-            );
-            exit::DONE
+            let words = "the leave was not decided in time; the others will find the node gone";
+            (exit::DONE, Some(words.to_owned()))
         }
-        End::AtOnce => at_once,
+        End::AtOnce => (asked, None),
         End::Refused(why) => {
-            terminal::complain(&format!(
-                "discovery-node: this node is refused for good: {why}\n"
-            ));
-            exit::REFUSED
+            let words = format!("this node is refused for good: {why}");
+            (exit::REFUSED, Some(words))
         }
         End::ByItself => {
-            terminal::complain("discovery-node: the protocol has stopped; see the log\n");
-            exit::STOPPED
+            let words = "the protocol has stopped; see the log";
+            (exit::STOPPED, Some(words.to_owned()))
         }
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_restarts_it_can_tell_a_node_that_stopped_by_itself() {
+        let (code, words) = verdict(End::ByItself, exit::TERMINATED);
+        assert_eq!(code, 70);
+        assert!(words.is_some_and(|words| words.contains("see the log")));
+        assert_eq!(verdict(End::Left, exit::TERMINATED), (0, None));
+        assert_eq!(verdict(End::AtOnce, exit::TERMINATED), (143, None));
+    }
 }

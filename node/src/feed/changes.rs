@@ -91,6 +91,13 @@ impl Changes {
         }
     }
 
+    /// Nothing follows; it stands so from now on, unless it has said already how it ended.
+    pub(super) fn end_as(&mut self, standing: Standing) {
+        if !self.standing.is_over() {
+            self.add(&Delivery::Standing(standing));
+        }
+    }
+
     /// Where a reader begins who was told this topology last, or nothing.
     pub(super) fn begin(&self, from: Option<TopologyId>) -> Place {
         let mut begin = VecDeque::from([Told::Standing(self.standing.clone())]);

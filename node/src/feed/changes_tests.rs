@@ -171,3 +171,18 @@ fn nobody_resumes_across_a_snapshot() {
     let mut place = changes.begin(Some(event.topology.id()));
     assert_eq!(told(&changes, &mut place), ["member", "5"]);
 }
+
+#[test]
+fn who_has_failed_has_not_left() {
+    let ended = |last: Option<Standing>| {
+        let (mut changes, _) = grown(10, 0);
+        let mut place = changes.begin(None);
+        if let Some(standing) = last {
+            changes.add(&Delivery::Standing(standing));
+        }
+        changes.end_as(Standing::Left);
+        told(&changes, &mut place).pop()
+    };
+    assert_eq!(ended(None).as_deref(), Some("left"));
+    assert_eq!(ended(Some(Standing::Failed)).as_deref(), Some("failed"));
+}

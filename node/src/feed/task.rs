@@ -19,7 +19,7 @@ pub(super) async fn follow(
         inner.change(|state| state.take(&delivery));
     }
     inner.change(|state| {
-        state.changes.add(&Delivery::Standing(Standing::Left));
+        state.changes.end_as(Standing::Left);
         state.is_over = true;
     });
 }

@@ -56,6 +56,9 @@ impl Readiness {
                 last.id()
             )),
             Standing::Left => Self::Not("it has left".to_owned()),
+            Standing::Failed => Self::Not(
+                "a mistake in the protocol has ended it: its log says what went wrong".to_owned(),
+            ),
             // What may yet be added is nothing to give work on.
             other => Self::Not(format!("it stands as {other}")),
         }

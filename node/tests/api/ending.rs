@@ -109,3 +109,10 @@ async fn a_node_that_is_refused_for_good_waits_or_ends_as_it_was_told() {
         .stands(|standing| is_member_of(standing, 1))
         .await;
 }
+
+#[tokio::test]
+async fn a_node_whose_protocol_stops_ends_by_itself() {
+    let node = Stage::new().cluster(1).await.remove(0);
+    node.discovery.shutdown().await;
+    assert_eq!(node.ended().await, End::ByItself);
+}

@@ -69,6 +69,11 @@ pub(super) fn node(own: &View, checks: &mut Checks) {
             "removed by the others; it joins again by itself",
             "discovery-node status says why it was removed",
         ),
+        v1::StandingKind::Failed => checks.fail(
+            "node",
+            "a mistake in the protocol has ended it",
+            "its log says what went wrong; report it, and let a new process take its place",
+        ),
         v1::StandingKind::Left | v1::StandingKind::Unspecified => {
             checks.warn("node", "it is about to end", "");
         }
@@ -206,6 +211,10 @@ const SHARED: &[Shared] = &[
         let limit = status.shared_settings.as_ref()?.silence_limit?;
         let limit = Duration::try_from(limit).ok()?;
         Some(format!("{limit:?}"))
+    }),
+    ("--frame-bytes", |status| {
+        let bytes = status.shared_settings.as_ref()?.frame_bytes_max;
+        (bytes > 0).then(|| bytes.to_string())
     }),
 ];
 
