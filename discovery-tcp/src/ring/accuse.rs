@@ -107,7 +107,7 @@ impl Ring {
         self.consider_takeover();
     }
 
-    pub(super) fn on_alert(&mut self, from: NodeId, alert: Alert) {
+    pub(super) fn on_alert(&mut self, from: NodeId, mut alert: Alert) {
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
             return;
@@ -122,6 +122,12 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        let topology = m.log.topology();
+        if alert.topology <= topology.id() {
+            // Who is removed here is accused no more; nobody would take that back.
+            let is_member = |id: NodeId| topology.member(id).is_some();
+            alert.accusations.retain(|(id, _, _)| is_member(*id));
+        }
         let said = Said {
             accusations: alert.accusations,
             heard_at: now,

@@ -260,8 +260,11 @@ impl Membership {
         self.gather = Gather::default();
         self.takeover.candidacy = None;
         self.tick_at = now;
-        self.alerts
-            .retain(|id, _| event.topology.member(*id).is_some());
+        let is_member = |id: &NodeId| event.topology.member(*id).is_some();
+        self.alerts.retain(|id, _| is_member(id));
+        for said in self.alerts.values_mut() {
+            said.accusations.retain(|(id, _, _)| is_member(id));
+        }
         self.out_of_reach
             .retain(|id| event.topology.member(*id).is_some());
         self.contested

@@ -5,7 +5,7 @@ use std::time::Duration;
 use discovery_core::AccusationKind;
 use discovery_tcp::message::Message;
 use discovery_tcp::ring::{Bug, Notice};
-use discovery_tcp::sim::Cluster;
+use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
     MS, SECOND, failed_since, is_between, lose, members, members_of, pod, sound, told_since, wait,
@@ -323,4 +323,28 @@ fn alerts_reach_a_coordinator_that_is_not_among_the_eldest() {
     wait(&mut cluster, "p-11 is removed", |it| {
         !it.members_at("p-5").contains(&"p-11".to_owned())
     });
+}
+
+// Clauses: CUT-5
+#[test]
+fn an_alert_that_comes_after_its_removal_accuses_nobody() {
+    let mut cluster = members(None, 5);
+    cluster.restart_containers(false, (MS, MS));
+    cluster.intercept(|passing| match passing.message {
+        Message::Alert(_) if passing.from.label() == "p-3.1" => Fate::Late(500 * MS),
+        _ => Fate::Pass,
+    });
+    cluster.unwant("p-4");
+    cluster.crash("p-4");
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2", "p-3"]);
+    cluster.run_for(2 * SECOND);
+    sound(&cluster);
+    for pod in ["p-0", "p-1", "p-2", "p-3"] {
+        let status = cluster.ring_of(pod).map(|ring| ring.status());
+        let suspicions = status.map(|it| it.suspicions);
+        assert!(
+            suspicions.as_ref().is_some_and(Vec::is_empty),
+            "{pod}: {suspicions:?}"
+        );
+    }
 }
