@@ -7,7 +7,7 @@ use crate::evidence::Evidence;
 use crate::identity::{NodeId, NodeName};
 use crate::node::NodeInfo;
 use crate::order::NodeOrder;
-use crate::topology::{MEMBERS_MAX, Member, Topology, TopologyError, TopologyParts};
+use crate::topology::{MEMBERS_MAX, Member, Topology, TopologyParts};
 use crate::version::{ClusterId, Epoch, Term, TopologyId};
 
 /// A batch of joins, leaves and failures that makes the next version of one topology.
@@ -127,9 +127,6 @@ pub enum ChangeError {
         /// Which: `topology version` or `node order`.
         counter: &'static str,
     },
-    /// What the change makes is no topology.
-    #[error("the change makes no topology")]
-    Unsound(#[from] TopologyError),
 }
 
 impl TopologyChange {
@@ -279,15 +276,14 @@ impl Topology {
         if !members.iter().any(Member::votes) {
             return Err(ChangeError::NoVoterLeft);
         }
-        let topology = Self::from_parts(TopologyParts {
+        Ok(Self::of_sound(TopologyParts {
             cluster_id: change.cluster.unwrap_or(self.cluster_id()),
             epoch: change.epoch.unwrap_or(self.epoch()),
             version,
             term,
             next_order,
             members,
-        })?;
-        Ok(topology)
+        }))
     }
 
     /// What must hold of a change whatever it holds.
@@ -318,14 +314,21 @@ impl Topology {
     fn check_removals(&self, change: &TopologyChange) -> Result<BTreeSet<NodeId>, ChangeError> {
         let mut removed = BTreeSet::new();
         for id in change.removed() {
-            if self.member(id).is_none() {
-                return Err(ChangeError::NotAMember { id });
-            }
             if !removed.insert(id) {
                 return Err(ChangeError::RemovedTwice { id });
             }
         }
-        Ok(removed)
+        // One pass over the members, whatever goes: a tenth of thousands may.
+        let mut strangers = removed.clone();
+        if !strangers.is_empty() {
+            for member in self.members() {
+                strangers.remove(&member.id());
+            }
+        }
+        match strangers.first() {
+            Some(id) => Err(ChangeError::NotAMember { id: *id }),
+            None => Ok(removed),
+        }
     }
 
     /// Checks the joiners and returns the order that comes after them.
@@ -334,12 +337,7 @@ impl Topology {
         change: &TopologyChange,
         removed: &BTreeSet<NodeId>,
     ) -> Result<NodeOrder, ChangeError> {
-        let mut ids: BTreeSet<NodeId> = self.members().iter().map(Member::id).collect();
-        let stay = self
-            .members()
-            .iter()
-            .filter(|member| !removed.contains(&member.id()));
-        let mut names: BTreeSet<&NodeName> = stay.map(Member::name).collect();
+        let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
         let mut expected = self.next_order();
         let mut before = None;
         for (order, node) in &change.joins {
@@ -363,6 +361,19 @@ impl Topology {
             }
             before = Some(join_key(node));
             expected = expected.successor().ok_or(ORDERS_USED_UP)?;
+        }
+        if ids.is_empty() {
+            return Ok(expected);
+        }
+        for member in self.members() {
+            let id = member.id();
+            if ids.contains(&id) {
+                return Err(ChangeError::IdTaken { id });
+            }
+            if names.contains(member.name()) && !removed.contains(&id) {
+                let name = member.name().clone();
+                return Err(ChangeError::NameTaken { name });
+            }
         }
         Ok(expected)
     }

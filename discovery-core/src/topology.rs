@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::content_hash::content_hash;
 use crate::identity::{NodeId, NodeName};
@@ -145,7 +145,8 @@ pub struct Topology(Arc<Content>);
 
 struct Content {
     parts: TopologyParts,
-    hash: u64,
+    /// Made when it is asked for: few are, and a mass start passes through many.
+    hash: OnceLock<u64>,
 }
 
 impl Topology {
@@ -182,8 +183,15 @@ impl Topology {
     /// If something does not hold that must hold of every topology.
     pub fn from_parts(parts: TopologyParts) -> Result<Self, TopologyError> {
         check(&parts)?;
-        let hash = content_hash(id_of(&parts), parts.next_order, &parts.members);
-        Ok(Self(Arc::new(Content { parts, hash })))
+        Ok(Self::of_sound(parts))
+    }
+
+    /// Makes a topology of parts of which everything holds: every member does this for every version,
+    /// and looking for doubles among all of them again costs more than the rest.
+    pub(crate) fn of_sound(parts: TopologyParts) -> Self {
+        debug_assert_eq!(check(&parts), Ok(()));
+        let hash = OnceLock::new();
+        Self(Arc::new(Content { parts, hash }))
     }
 
     /// What it is made of, to be sent elsewhere.
@@ -232,7 +240,11 @@ impl Topology {
 
     /// A hash of everything but the term: equal for equal content on every node and build.
     pub fn content_hash(&self) -> u64 {
-        self.0.hash
+        let parts = &self.0.parts;
+        *self
+            .0
+            .hash
+            .get_or_init(|| content_hash(id_of(parts), parts.next_order, &parts.members))
     }
 
     /// The members, the eldest first.
@@ -337,8 +349,7 @@ fn check(parts: &TopologyParts) -> Result<(), TopologyError> {
 /// Equal in everything, the term included.
 impl PartialEq for Topology {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-            || (self.0.hash == other.0.hash && self.0.parts == other.0.parts)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.parts == other.0.parts
     }
 }
 

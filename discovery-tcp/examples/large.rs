@@ -12,7 +12,7 @@
 
 use std::env;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use discovery_tcp::sim::{Cluster, Coverage, World};
 
@@ -21,6 +21,9 @@ const CHECKED_MAX: usize = 100;
 
 /// How finely the moment of agreement is known.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// How often it tells how far it has come.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Longest wait for agreement.
 const LONG: Duration = Duration::from_mins(5);
@@ -65,12 +68,22 @@ fn tell(phase: &str, nodes: usize, before: &Mark, cluster: &Cluster) -> Mark {
     now
 }
 
-/// Runs until all agree; false if they do not, or something is broken.
+/// Runs until all agree; false if they do not, or something is broken. Tells now and then how far
+/// it has come.
 fn agree(cluster: &mut Cluster) -> bool {
-    let limit = cluster.now() + LONG;
+    let (began, mut told) = (cluster.now(), Instant::now());
     while cluster.agreed().is_none() {
-        if cluster.now() >= limit || cluster.violation().is_some() {
+        if cluster.now() >= began + LONG || cluster.violation().is_some() {
             return false;
+        }
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            let members = cluster.members_at("p-0").len();
+            let Coverage { messages, .. } = cluster.coverage();
+            println!(
+                "{:?} simulated, {members} members, {messages} messages",
+                cluster.now().since(began)
+            );
         }
         cluster.run_for(LOOK);
     }

@@ -235,7 +235,10 @@ fn who_was_removed_rests_and_joins_again_under_another_id() {
 
     // A quarter less or more, so that not all come back at once.
     let rested = cluster.now().since(knew);
-    assert!(rested >= cluster.config().rejoin_pause.0 / 4 * 3, "{rested:?}");
+    assert!(
+        rested >= cluster.config().rejoin_pause.0 / 4 * 3,
+        "{rested:?}"
+    );
 }
 
 /// The members by the topology of `p-0`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use discovery_core::AccusationKind;
 use discovery_tcp::message::Message;
-use discovery_tcp::ring::{Bug, Notice};
+use discovery_tcp::ring::{Bug, Notice, Ring};
 use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
@@ -340,7 +340,7 @@ fn an_alert_that_comes_after_its_removal_accuses_nobody() {
     cluster.run_for(2 * SECOND);
     sound(&cluster);
     for pod in ["p-0", "p-1", "p-2", "p-3"] {
-        let status = cluster.ring_of(pod).map(|ring| ring.status());
+        let status = cluster.ring_of(pod).map(Ring::status);
         let suspicions = status.map(|it| it.suspicions);
         assert!(
             suspicions.as_ref().is_some_and(Vec::is_empty),
