@@ -27,7 +27,7 @@ const DIAL_BACK_LIMIT: Duration = Duration::from_secs(2);
 const JOINERS_MAX: usize = MEMBERS_MAX;
 /// How long whoever is ready waits for others that are on their way, so that all of them are
 /// admitted with one change (JOIN-7).
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(25);
 
 /// Everybody who asked to be admitted.
 #[derive(Debug, Default)]
