@@ -20,8 +20,8 @@ use crate::witness::Witness;
 /// All nodes that live.
 pub(crate) struct Fleet {
     nodes: BTreeMap<usize, FleetNode>,
-    /// Severed nodes, which must not close anything before the end.
-    severed: Vec<FleetNode>,
+    /// What severed nodes had open, which must not close before the end.
+    severed: Vec<(Severing, TcpListener)>,
     witness: Witness,
     /// Last, so that every node is gone before the threads are.
     _hosts: Hosts,
@@ -30,6 +30,8 @@ pub(crate) struct Fleet {
 struct FleetNode {
     handle: TcpDiscovery,
     severing: Severing,
+    /// The listening socket once more: while it is open, the kernel takes connections.
+    ears: TcpListener,
 }
 
 /// The name of the node of this number.
@@ -58,6 +60,7 @@ impl Fleet {
         let mut starting = Vec::new();
         for (node, listener) in listeners.into_iter().enumerate() {
             let severing = Severing::default();
+            let ears = listener.try_clone()?;
             let builder = TcpDiscovery::builder()
                 .name(name(node))
                 .pod_uid(format!("uid-of-{}", name(node)))
@@ -69,7 +72,11 @@ impl Fleet {
             let started = hosts.of(node).spawn(async move {
                 let handle = builder.start().await?;
                 tokio::spawn(witness.follow(node, handle.subscribe(None)));
-                Ok::<_, discovery_tcp::StartError>(FleetNode { handle, severing })
+                Ok::<_, discovery_tcp::StartError>(FleetNode {
+                    handle,
+                    severing,
+                    ears,
+                })
             });
             starting.push((node, started));
         }
@@ -108,7 +115,8 @@ impl Fleet {
         start
     }
 
-    /// Severs all links of these without closing any; returns when that began.
+    /// Ends these and leaves all their sockets open, as those of processes that are frozen: their
+    /// links carry nothing, and whoever dials them hears nothing. Returns when that began.
     pub(crate) fn sever(&mut self, victims: &[usize]) -> Instant {
         self.witness.condemn(victims.iter().map(|node| name(*node)));
         let severed: Vec<_> = victims
@@ -119,7 +127,9 @@ impl Fleet {
         for node in &severed {
             node.severing.sever();
         }
-        self.severed.extend(severed);
+        for node in severed {
+            self.severed.push((node.severing, node.ears));
+        }
         start
     }
 
