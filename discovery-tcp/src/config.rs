@@ -123,7 +123,8 @@ pub struct RingConfig {
     pub payload_bytes_max: usize,
     /// Most decided entries kept for those who lag; default 1,024.
     pub history_max: usize,
-    /// Most bytes of decided entries kept; default 1 MiB.
+    /// Most bytes of decided entries kept; default 1 MiB, and never less than
+    /// [`frame_bytes_max`](Self::frame_bytes_max).
     pub history_bytes_max: usize,
     /// Most links; default 4,096. In a mass start everybody talks to the coordinator: with more
     /// members than links, they come in several steps.
