@@ -19,8 +19,9 @@ pub(super) struct ExactlyOnce {
     requests: BTreeMap<Payload, (ProcessId, u64)>,
     placed: BTreeMap<(ClusterId, Epoch, Payload), u64>,
     delivered: BTreeSet<(ProcessId, Payload)>,
-    /// The request of each publisher that was placed last.
-    last: BTreeMap<(ProcessId, NodeId, Epoch), u64>,
+    /// The request of each publisher that was placed last. Forced recoveries make several clusters
+    /// of one epoch, and what the publisher leaves open in one may go on in another.
+    last: BTreeMap<(ProcessId, NodeId, ClusterId, Epoch), u64>,
     answered: BTreeSet<(ProcessId, u64)>,
 }
 
@@ -45,7 +46,8 @@ impl ExactlyOnce {
         let Some((process, request)) = self.requests.get(payload).copied() else {
             return Ok(());
         };
-        let publisher = (process, message.publisher, topology.epoch);
+        let (cluster, epoch) = (topology.cluster_id, topology.epoch);
+        let publisher = (process, message.publisher, cluster, epoch);
         match self.last.insert(publisher, request) {
             Some(last) if last > request => Err(format!(
                 "request {request} of a publisher stands behind its request {last}"
