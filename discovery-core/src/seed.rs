@@ -7,10 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::identity::{NodeName, PodUid, ProcessIdentity};
+use crate::topology::MEMBERS_MAX;
 
-/// Most seeds that one set or one census holds; a finder that meets more reports
+/// Most seeds that one set or one census holds: all members, and as many that come or go while a new
+/// version is rolled out. A finder that meets more reports
 /// [`FinderCause::TooLarge`](crate::FinderCause::TooLarge) and keeps its last good set.
-pub const SEEDS_MAX: usize = 4096;
+pub const SEEDS_MAX: usize = 2 * MEMBERS_MAX;
 
 /// What the platform says of a seed's readiness, as far as the finder knows.
 ///

@@ -18,7 +18,7 @@ use tower::{BoxError, Layer, Service};
 
 use crate::stats::Counters;
 
-/// Largest answer to anything but a watch, in bytes: 4,096 endpoints take about 3 MB.
+/// Largest answer to anything but a watch, in bytes: 16,384 endpoints take about 12 MB.
 pub(crate) const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Largest single event of a watch, in bytes: an object may have 1.5 MiB where it is stored.

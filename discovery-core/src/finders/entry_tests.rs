@@ -135,10 +135,10 @@ fn a_list_is_limited_in_entries_and_in_seeds() {
         parse_list(many, None),
         Err(SeedListError::TooManyEntries { entries: 1025 })
     );
-    let wide = vec!["a:1..256"; 17];
+    let wide = vec!["a:1..256"; 65];
     assert_eq!(
         parse_list(wide, None),
-        Err(SeedListError::TooManySeeds { seeds: 4352 })
+        Err(SeedListError::TooManySeeds { seeds: 16_640 })
     );
     assert_eq!(parse_list([], None), Err(SeedListError::Empty));
 }

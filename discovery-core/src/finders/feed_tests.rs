@@ -132,7 +132,7 @@ async fn a_dropped_wait_loses_no_report() {
 async fn more_seeds_than_the_limit_are_unknown_and_the_last_good_set_stays() {
     let (feed, mut watch) = fed();
     feed.known(seeds(3), Instant::now());
-    feed.known(seeds(4097), Instant::now());
+    feed.known(seeds(16_385), Instant::now());
     let report = watch.changed().await;
     assert_eq!(cause(&report), Some(FinderCause::TooLarge));
     assert_eq!(report.seeds(), seeds(3));

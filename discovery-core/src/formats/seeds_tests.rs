@@ -76,7 +76,7 @@ fn a_set_of_more_seeds_than_the_limit_is_refused() {
     let form: Vec<Value> = (0..=SEEDS_MAX).map(|_| seed_form()).collect();
     let refused = from_value::<SeedSet>(form.into()).unwrap_err();
     assert!(
-        refused.to_string().contains("the limit is 4096"),
+        refused.to_string().contains("the limit is 16384"),
         "{refused}"
     );
 }

@@ -44,8 +44,9 @@ pub(super) struct Admission {
 #[derive(Debug)]
 struct Joiner {
     info: NodeInfo,
-    /// What it takes beside the members.
-    takes: Room,
+    /// Its bytes as a member, and whose place it takes, as long as that one is a member.
+    weight: usize,
+    replaces: Option<NodeId>,
     /// Its number; those of probes are above all of them.
     arrival: u64,
     since: Moment,
@@ -100,7 +101,7 @@ impl Admission {
         config: &RingConfig,
     ) -> bool {
         let room = self.room(topology, config);
-        let joiners = self.joiners.values().map(|joiner| joiner.takes);
+        let joiners = self.joiners.values().map(|joiner| joiner.takes(topology));
         room.beside(joiners).take(node, replaced)
     }
 
@@ -187,6 +188,12 @@ impl Admission {
 }
 
 impl Joiner {
+    /// What it takes beside the members.
+    fn takes(&self, topology: &Topology) -> Room {
+        let replaced = self.replaces.and_then(|id| topology.member(id));
+        Room::taken_by(self.weight, replaced.map(|member| &member.info))
+    }
+
     /// Whether it was reached by a dial from here; dials it if not.
     fn dial_back(&mut self, fx: &mut Effects) {
         if self.reached {
@@ -233,9 +240,9 @@ impl Ring {
             };
             self.fx.send_to(*prober, Message::DialBack(ask));
         }
-        let replaced = replaces.and_then(|id| m.log.topology().member(id));
         let joiner = Joiner {
-            takes: Room::taken_by(&info, replaced.map(|member| &member.info)),
+            weight: weight::of_member(&info),
+            replaces,
             info,
             arrival,
             since: self.fx.now,

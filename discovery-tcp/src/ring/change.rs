@@ -42,7 +42,11 @@ impl Ring {
     /// The next change, if one is due.
     fn next_change(&mut self) -> Option<TopologyChange> {
         let mut removals = self.removals()?;
-        let mut room = CHANGE_BYTES_MAX;
+        let Life::Member(m) = &self.life else {
+            return None;
+        };
+        let leaves = weight::of_leaves(m.lead.as_ref()?.leaves.len());
+        let mut room = CHANGE_BYTES_MAX.saturating_sub(leaves);
         removals.retain(|_, evidence| fits(&mut room, weight::of_removal(evidence)));
         let joins = self.joins(&removals, room);
         let Life::Member(m) = &self.life else {
@@ -135,7 +139,10 @@ impl Ring {
             if new > left.saturating_sub(1).max(1) && !no_limit {
                 continue;
             }
-            if !fits(&mut room, weight::of_node(&node)) {
+            let removal = replaced
+                .as_ref()
+                .map_or(0, |(_, why)| weight::of_removal(why));
+            if !fits(&mut room, weight::of_node(&node) + removal) {
                 break;
             }
             if !places.take(&node, taken.map(|member| &member.info)) {
@@ -176,6 +183,8 @@ impl Ring {
         }
         let mut room = entries_max - m.log.tail().len();
         let mut bytes = bytes_max.saturating_sub(weight::of_entries(m.log.tail()));
+        // Only alone may one be heavier than all together: a tail has to fit one frame.
+        let is_alone = m.log.tail().is_empty();
         let Some(lead) = &mut m.lead else {
             return;
         };
@@ -184,7 +193,7 @@ impl Ring {
             && let Some(next) = lead.leftovers.front().or(lead.queue.front())
         {
             let weight = weight::of_entry(next);
-            if weight > bytes && !batch.is_empty() {
+            if weight > bytes && !(is_alone && batch.is_empty()) {
                 break;
             }
             bytes = bytes.saturating_sub(weight);

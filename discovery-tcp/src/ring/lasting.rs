@@ -36,7 +36,8 @@ pub enum LastingCause {
         /// What the refuser speaks.
         theirs: WireRange,
     },
-    /// The cluster has as many members as may be; remove some, or run fewer nodes.
+    /// The cluster has as many members as may be, or their attributes and addresses fill a frame;
+    /// remove some, or raise the limit on all nodes.
     Full,
 }
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use discovery_core::{AccusationKind, NodeId, NodeInfo, Term, Topology, TopologyId, UnixMillis};
+use discovery_core::{
+    AccusationKind, MEMBERS_MAX, NodeId, NodeInfo, Term, Topology, TopologyId, UnixMillis,
+};
 
 use super::admission::Admission;
 use super::gather::Gather;
@@ -62,7 +64,7 @@ pub(super) struct Membership {
 }
 
 /// Most node ids that are remembered as removed.
-pub(super) const REMOVED_MAX: usize = 4096;
+pub(super) const REMOVED_MAX: usize = MEMBERS_MAX;
 
 /// The local node's own messages on their way.
 #[derive(Debug, Default)]

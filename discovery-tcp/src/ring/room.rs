@@ -14,11 +14,11 @@ pub(super) struct Room {
 
 impl Room {
     /// What one more takes that is not freed by the member which it replaces.
-    pub(super) fn taken_by(node: &NodeInfo, replaced: Option<&NodeInfo>) -> Self {
+    pub(super) fn taken_by(weight: usize, replaced: Option<&NodeInfo>) -> Self {
         let freed = replaced.map_or(0, weight::of_member);
         Self {
             members: usize::from(replaced.is_none()),
-            bytes: weight::of_member(node).saturating_sub(freed),
+            bytes: weight.saturating_sub(freed),
         }
     }
 
@@ -32,7 +32,7 @@ impl Room {
 
     /// Gives one more its place, or that of the member which it replaces; false if there is none.
     pub(super) fn take(&mut self, node: &NodeInfo, replaced: Option<&NodeInfo>) -> bool {
-        let taken = Self::taken_by(node, replaced);
+        let taken = Self::taken_by(weight::of_member(node), replaced);
         let members = self.members.checked_sub(taken.members);
         let bytes = self.bytes.checked_sub(taken.bytes);
         let (Some(members), Some(bytes)) = (members, bytes) else {

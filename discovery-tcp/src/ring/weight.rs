@@ -6,6 +6,7 @@ use std::sync::Arc;
 use discovery_core::{Evidence, NodeInfo, Topology, TopologyChange};
 
 use crate::message::Decision;
+use crate::wire::TEXT_BYTES_MAX;
 
 /// Numbers, ids and the lengths in front of everything, of whatever has a number of parts.
 const FRAMING: usize = 64;
@@ -40,16 +41,21 @@ pub(crate) fn of_topology(topology: &Topology) -> usize {
 pub(super) fn of_removal(evidence: &Evidence) -> usize {
     let evidence = match evidence {
         Evidence::Accused(accusations) => accusations.len() * ELEMENT,
-        Evidence::Operator { reason } => reason.len(),
+        Evidence::Operator { reason } => reason.len().min(TEXT_BYTES_MAX),
         _ => 4 * ELEMENT,
     };
     FRAMING + evidence
 }
 
+/// So many members that go by their own word.
+pub(super) fn of_leaves(leaves: usize) -> usize {
+    leaves * ELEMENT
+}
+
 fn of_change(change: &TopologyChange) -> usize {
     let joins = change.joins.iter().map(|(_, node)| of_node(node));
     let failures = change.failures.iter().map(|(_, why)| of_removal(why));
-    let leaves = change.leaves.len() * ELEMENT;
+    let leaves = of_leaves(change.leaves.len());
     2 * FRAMING + joins.sum::<usize>() + leaves + failures.sum::<usize>()
 }
 

@@ -1,8 +1,11 @@
 //! Deciding and taking over: terms, promises, tails, watermarks, publishing (DECIDE, TAKE, PUB).
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use discovery_tcp::message::{Decision, Message};
 use discovery_tcp::ring::{Bug, Notice};
-use discovery_tcp::sim::Cluster;
+use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
     MS, SECOND, is_between, lose, members, members_of, sound, told_since, wait, wait_for, world,
@@ -186,6 +189,32 @@ fn published_messages_have_one_order_everywhere() {
     sound(&cluster);
     assert_eq!(cluster.unanswered(), Vec::<String>::new());
     assert_eq!(cluster.coverage().published, 40);
+}
+
+// Clauses: LINK-6
+#[test]
+fn messages_that_are_not_decided_fit_a_frame_together_whatever_one_weighs() {
+    let mut own = world(None);
+    own.config.in_flight_bytes_max = 1_000;
+    own.config.payload_bytes_max = 800;
+    let mut cluster = members_of(own, 3);
+    let most = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&most);
+    cluster.intercept(move |passing| match passing.message {
+        Message::Accepted(_) => Fate::Late(100 * MS),
+        Message::Propose(proposal) => {
+            seen.set(seen.get().max(proposal.entries.len()));
+            Fate::Pass
+        }
+        _ => Fate::Pass,
+    });
+    for number in 0..5 {
+        cluster.publish("p-0", &[number; 800]);
+    }
+    cluster.run_for(5 * SECOND);
+    sound(&cluster);
+    assert_eq!(cluster.unanswered(), Vec::<String>::new());
+    assert_eq!(most.get(), 1, "two are heavier than what may be in flight");
 }
 
 /// A coordinator is replaced behind its back again and again while messages are under way.

@@ -246,7 +246,7 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "ring.history_bytes_max",
         "ring-history-bytes",
         "BYTES",
-        "Most bytes of decided entries kept for members that lag",
+        "Most bytes of decided entries kept for members that lag; never less than a frame has",
         "1048576",
         "1048576",
     ),
