@@ -108,9 +108,9 @@ fn nothing_is_proposed_behind_an_undecided_change() {
     let mut cluster = members(None, 5);
     cluster.intercept(|passing| {
         if matches!(passing.message, Message::Accepted(_)) {
-            discovery_tcp::sim::Fate::Late(200 * MS)
+            Fate::Late(200 * MS)
         } else {
-            discovery_tcp::sim::Fate::Pass
+            Fate::Pass
         }
     });
     cluster.start("p-5");
