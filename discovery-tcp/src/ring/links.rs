@@ -209,6 +209,12 @@ impl Links {
             || to.iter().any(|to| self.opening.to.contains_key(to))
     }
 
+    /// Whether there is neither a link to this member nor one being opened for its own sake: a dial
+    /// of its address, if there is one, is for something else.
+    pub(super) fn is_dialled_for_another(&self, node: NodeId) -> bool {
+        !self.is_linked(node) && !self.opening.members.contains_key(&node)
+    }
+
     /// How many links to members are being opened.
     pub(super) fn dialling_members(&self) -> usize {
         self.opening.members.values().sum()

@@ -221,17 +221,19 @@ impl Ring {
         let Some(info) = m.topology().member(node).map(|member| member.info.clone()) else {
             return;
         };
-        let tries = m
-            .watch
-            .subjects
-            .get(&node)
-            .map_or(0, |subject| subject.tries);
+        let subject = m.watch.subjects.get(&node);
+        let tries = subject.map_or(0, |subject| subject.tries);
+        let redials = subject.is_some_and(|it| it.state == SubjectState::Redialling);
         self.fx
             .ensure_link(&info, tries.saturating_sub(1) as usize / 2);
         let is_begun =
             self.fx.links.is_linked(node) || self.fx.links.is_dialling(node, info.addresses());
         if !is_begun {
             self.watch_not_dialled(node);
+        } else if redials && self.fx.links.is_dialled_for_another(node) {
+            // Whoever watches is not told what becomes of that: it looks again (C39).
+            self.fx
+                .within(Timer::Subject(node), self.config.redial_pause);
         }
     }
 
