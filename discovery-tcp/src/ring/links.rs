@@ -205,14 +205,12 @@ impl Links {
 
     /// Whether a link to this member, or to this address, is being opened.
     pub(super) fn is_dialling(&self, node: NodeId, to: &[SocketAddr]) -> bool {
-        self.opening.members.contains_key(&node)
-            || to.iter().any(|to| self.opening.to.contains_key(to))
+        self.is_dialling_member(node) || to.iter().any(|to| self.opening.to.contains_key(to))
     }
 
-    /// Whether there is neither a link to this member nor one being opened for its own sake: a dial
-    /// of its address, if there is one, is for something else.
-    pub(super) fn is_dialled_for_another(&self, node: NodeId) -> bool {
-        !self.is_linked(node) && !self.opening.members.contains_key(&node)
+    /// Whether a link to this member is being opened for its own sake.
+    pub(super) fn is_dialling_member(&self, node: NodeId) -> bool {
+        self.opening.members.contains_key(&node)
     }
 
     /// How many links to members are being opened.

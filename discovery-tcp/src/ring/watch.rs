@@ -226,14 +226,17 @@ impl Ring {
         let redials = subject.is_some_and(|it| it.state == SubjectState::Redialling);
         self.fx
             .ensure_link(&info, tries.saturating_sub(1) as usize / 2);
-        let is_begun =
-            self.fx.links.is_linked(node) || self.fx.links.is_dialling(node, info.addresses());
-        if !is_begun {
+        let links = &self.fx.links;
+        if links.is_linked(node) || links.is_dialling_member(node) {
+            return;
+        }
+        if !links.is_dialling(node, info.addresses()) {
             self.watch_not_dialled(node);
-        } else if redials && self.fx.links.is_dialled_for_another(node) {
-            // Whoever watches is not told what becomes of that: it looks again (C39).
-            self.fx
-                .within(Timer::Subject(node), self.config.redial_pause);
+        } else if redials {
+            // Its address is dialled for something else. That may have begun before the link was
+            // lost, and proves nothing; it is looked at again (C39).
+            let pause = self.config.redial_pause;
+            self.fx.within(Timer::Subject(node), pause);
         }
     }
 
