@@ -1,9 +1,9 @@
 //! Clusters of hundreds and thousands in simulated time: a mass start, a steady time, a mass kill.
 //! `cargo xtask sim --large` calls it and draws what it prints.
 //!
-//! Each line is `figure PHASE NODES VERSIONS MILLIS MESSAGES DIALS`: what the phase cost until all
-//! agreed, with messages and dials for each node. Up to `CHECKED_MAX` nodes the promises are checked
-//! at every step as well.
+//! Of each phase it prints `figure PHASE NODES VERSIONS MILLIS MESSAGES DIALS`: what it cost until
+//! all agreed, with messages and dials for each node; other lines tell how far a long one has come.
+//! Up to `CHECKED_MAX` nodes the promises are checked at every step as well.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
