@@ -134,7 +134,7 @@ pub struct RingConfig {
     pub members_max: usize,
     /// Longest frame in bytes, 1 MiB to 16 MiB; default 1 MiB. A snapshot of all members is one, so
     /// that the coordinator refuses a joiner whose attributes and addresses have no room in seven
-    /// eighths of it: about 2,700 ordinary pods fit the default, and 170 that use up every limit.
+    /// eighths of it: about 1,900 ordinary pods fit the default, and 169 that use up every limit.
     /// Give all nodes the same, before any of them needs it.
     pub frame_bytes_max: usize,
     /// Most entries proposed and not decided; default 256.

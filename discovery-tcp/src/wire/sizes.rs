@@ -19,6 +19,7 @@ use crate::message::{
     Best, Echo, Heartbeat, Introduction, JoinAnswer, JoinVerdict, MemberHint, Message, PhaseKind,
     Position, Propose, Rank, Snapshot, Tick, Watermark, WireRange,
 };
+use crate::ring::weight;
 
 /// A cluster that has been up for a week, 100 members, etcd at revision fifty million.
 const TOPOLOGY: TopologyId = TopologyId {
@@ -160,6 +161,19 @@ fn a_tick_takes_fifty_four_bytes() {
 fn a_snapshot_of_as_many_ordinary_pods_as_the_default_allows_fits_a_frame() {
     let frame = encode_frame(&snapshot(pod), FRAME_BYTES_MAX).unwrap();
     assert!(frame.len() < FRAME_BYTES_MAX / 2, "{} bytes", frame.len());
+}
+
+/// What the documentation of `frame_bytes_max` says.
+#[test]
+fn the_default_frame_has_room_for_1900_ordinary_pods_or_169_of_the_largest() {
+    let fitting = |node| {
+        let Message::Snapshot(Snapshot { topology, .. }) = snapshot(node) else {
+            unreachable!("it was just made");
+        };
+        let each = weight::of_topology(&topology).div_ceil(topology.len());
+        RingConfig::default().snapshot_bytes_max() / each
+    };
+    assert_eq!((fitting(pod), fitting(largest)), (1_919, 169));
 }
 
 #[test]
