@@ -123,8 +123,9 @@ pub struct RingConfig {
     pub payload_bytes_max: usize,
     /// Most decided entries kept for those who lag; default 1,024.
     pub history_max: usize,
-    /// Most bytes of decided entries kept; default 1 MiB, and never less than
-    /// [`frame_bytes_max`](Self::frame_bytes_max).
+    /// Most bytes of decided entries kept, [`frame_bytes_max`](Self::frame_bytes_max) or more: a mass
+    /// start decides as many bytes of joins as a snapshot holds, and who lags behind them is to be
+    /// caught up, not removed. Default 1 MiB.
     pub history_bytes_max: usize,
     /// Most links; default 4,096. In a mass start everybody talks to the coordinator: with more
     /// members than links, they come in several steps.
@@ -290,6 +291,15 @@ impl RingConfig {
             fault(
                 "frame_bytes_max",
                 format!("{bytes} is outside of {least} to {most}"),
+            );
+        }
+        if self.history_bytes_max < self.frame_bytes_max {
+            fault(
+                "history_bytes_max",
+                format!(
+                    "{} is less than frame_bytes_max; give it {} or more",
+                    self.history_bytes_max, self.frame_bytes_max
+                ),
             );
         }
         if self.in_flight_bytes_max > self.frame_bytes_max / 2 {

@@ -282,13 +282,7 @@ impl Ring {
     }
 
     pub(super) fn log_from(&self, snapshot: &Snapshot) -> Log {
-        // A mass start decides as many bytes of joins as a snapshot holds: who lags behind them is to
-        // be caught up, not removed.
-        let bytes_max = self
-            .config
-            .history_bytes_max
-            .max(self.config.frame_bytes_max);
-        let limits = (self.config.history_max, bytes_max);
+        let limits = (self.config.history_max, self.config.history_bytes_max);
         Log::starting(snapshot, limits, self.fx.planted)
     }
 }

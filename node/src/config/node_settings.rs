@@ -246,7 +246,7 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "ring.history_bytes_max",
         "ring-history-bytes",
         "BYTES",
-        "Most bytes of decided entries kept for members that lag; never less than a frame has",
+        "Most bytes of decided entries kept for members that lag; frame_bytes_max or more",
         "1048576",
         "1048576",
     ),

@@ -172,7 +172,7 @@ fn how_much_a_node_may_hold_can_be_set() {
         ("ring.members_max", "10"),
         ("ring.frame_bytes_max", "2097152"),
         ("ring.history_max", "3"),
-        ("ring.history_bytes_max", "4"),
+        ("ring.history_bytes_max", "3145728"),
         ("grpc.connections_max", "5"),
         ("grpc.history_max", "6"),
         ("grpc.history_bytes_max", "7"),
@@ -193,7 +193,7 @@ fn how_much_a_node_may_hold_can_be_set() {
         services.http_connections_max,
         services.pages_max,
     ];
-    assert_eq!(found, [2, 10, 2_097_152, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(found, [2, 10, 2_097_152, 3, 3_145_728, 5, 6, 7, 8, 9]);
     let told = read(IN_A_POD, &[("http.pages_max", "0")]).unwrap_err();
     assert!(told.contains("at least 1"), "{told}");
 }
