@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::super::outbox::UNHANDLED_MESSAGES_MAX;
 use super::super::security::Plaintext;
 use super::*;
+use crate::config::RingConfig;
 use crate::message::{Echo, Leave, Message, PublishRefused};
 use crate::wire::{FRAME_BYTES_MAX, HELLO_BYTES_MAX, encode_frame};
 
@@ -24,12 +25,12 @@ struct Rig {
 
 impl Rig {
     fn new(pipe_bytes: usize) -> Self {
-        let second = Duration::from_secs(1);
-        let links = Arc::new(Links::new(
-            Arc::new(Plaintext),
-            (4, FRAME_BYTES_MAX),
-            (second, second),
-        ));
+        let config = RingConfig {
+            links_max: 4,
+            hello_timeout: Duration::from_secs(1),
+            ..RingConfig::default()
+        };
+        let links = Arc::new(Links::new(Arc::new(Plaintext), &config));
         let outbox = Arc::new(Outbox::new(FRAME_BYTES_MAX));
         let (ours, other) = duplex(pipe_bytes);
         let ungreeted = Arc::clone(&links.ungreeted).try_acquire_owned().unwrap();

@@ -15,6 +15,7 @@ use super::link::{Link, Permits};
 use super::outbox::{Held, Outbox};
 use super::security::{LinkSecurity, SecuredLink};
 use super::sockets;
+use crate::config::RingConfig;
 use crate::ring::{DialFailure, LinkId};
 
 /// Most links of others that have not sent their first message. While so many are waited for, no
@@ -38,21 +39,18 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) fn new(
-        security: Arc<dyn LinkSecurity>,
-        (places_max, frame_bytes_max): (usize, usize),
-        (dial_timeout, hello_timeout): (Duration, Duration),
-    ) -> Self {
+    /// No links yet, with the limits of this configuration.
+    pub(super) fn new(security: Arc<dyn LinkSecurity>, config: &RingConfig) -> Self {
         Self {
             inbox: Inbox::default(),
             counters: Counters::default(),
             security,
-            places: Arc::new(Semaphore::new(places_max)),
+            places: Arc::new(Semaphore::new(config.links_max)),
             ungreeted: Arc::new(Semaphore::new(UNGREETED_MAX)),
-            places_max,
-            frame_bytes_max,
-            dial_timeout,
-            hello_timeout,
+            places_max: config.links_max,
+            frame_bytes_max: config.frame_bytes_max,
+            dial_timeout: config.dial_timeout,
+            hello_timeout: config.hello_timeout,
             over: watch::Sender::new(false),
         }
     }

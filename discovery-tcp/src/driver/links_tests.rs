@@ -11,11 +11,13 @@ use crate::wire::FRAME_BYTES_MAX;
 const LONG: Duration = Duration::from_secs(20);
 
 fn links(places_max: usize) -> Arc<Links> {
-    Arc::new(Links::new(
-        Arc::new(Plaintext),
-        (places_max, FRAME_BYTES_MAX),
-        (LONG, LONG),
-    ))
+    let config = RingConfig {
+        links_max: places_max,
+        dial_timeout: LONG,
+        hello_timeout: LONG,
+        ..RingConfig::default()
+    };
+    Arc::new(Links::new(Arc::new(Plaintext), &config))
 }
 
 /// How a dial of this address ends.

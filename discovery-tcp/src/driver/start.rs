@@ -200,11 +200,7 @@ fn run(
     let security = settings.security;
     tracing::info!(node = %name, %address, security = security.name(), "listening");
     let limits = (config.payload_bytes_max, config.leave_limit);
-    let links = Arc::new(Links::new(
-        security,
-        (config.links_max, config.frame_bytes_max),
-        (config.dial_timeout, config.hello_timeout),
-    ));
+    let links = Arc::new(Links::new(security, &config));
     let subscribers = Arc::new(Subscribers::new(start.node.clone()));
     let (commands, given) = mpsc::channel(COMMANDS_MAX);
     let (running, ended) = watch::channel(());
