@@ -14,7 +14,7 @@ const FRAMING: usize = 64;
 const ELEMENT: usize = 40;
 
 /// A node, with everything it tells of itself.
-pub(crate) fn of_node(node: &NodeInfo) -> usize {
+pub(super) fn of_node(node: &NodeInfo) -> usize {
     let attributes = node.attributes().iter();
     let attributes = attributes.map(|(key, value)| ELEMENT + key.len() + value.len());
     let optional = [
@@ -27,7 +27,7 @@ pub(crate) fn of_node(node: &NodeInfo) -> usize {
 }
 
 /// A node as a member of a snapshot, with its place and the number of its last message.
-pub(crate) fn of_member(node: &NodeInfo) -> usize {
+pub(super) fn of_member(node: &NodeInfo) -> usize {
     FRAMING + of_node(node)
 }
 
@@ -63,7 +63,9 @@ fn of_change(change: &TopologyChange) -> usize {
 pub(crate) fn of_entry(decision: &Decision) -> usize {
     match decision {
         Decision::Change(change) => of_change(change),
-        Decision::Message(message) => 96 + message.topic.as_str().len() + message.payload.len(),
+        Decision::Message(message) => {
+            FRAMING + ELEMENT + message.topic.as_str().len() + message.payload.len()
+        }
     }
 }
 
