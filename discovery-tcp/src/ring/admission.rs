@@ -355,3 +355,7 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;
