@@ -63,7 +63,7 @@ enum What {
 /// growth of the process, subscribers and the measuring included.
 ///
 /// Needs: the toolchain, about 50 open files for each member; `perf` to profile a missed aim.
-/// Takes: about 25 minutes after a release build; `--quick` about three.
+/// Takes: about 16 minutes after a release build; `--quick` about three.
 ///
 /// Examples: cargo xtask bench membership --quick
 ///           cargo xtask bench membership --sizes 100 --runs 3 --json
