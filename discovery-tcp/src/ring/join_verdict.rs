@@ -61,23 +61,30 @@ impl Ring {
             m.knocked_at = Some(self.fx.now);
             return Some(not_now("its pod to be listed"));
         }
-        let replaces = match whom_it_replaces(&self.config, m, &join.node) {
-            Ok(replaces) => replaces,
-            Err(verdict) => return Some(verdict),
-        };
-        let Some(lead) = &mut m.lead else {
-            return Some(redirect(m));
+        Some(match whom_it_replaces(&self.config, m, &join.node) {
+            Err(verdict) => verdict,
+            Ok(replaces) if !self.has_room_for(&join.node, replaces) => {
+                refused(RefusalReason::Limit)
+            }
+            Ok(replaces) => {
+                self.take_in(join.node.clone(), replaces);
+                JoinVerdict::Queued { ahead: 0 }
+            }
+        })
+    }
+
+    /// Whether the topology has room for one more; `replaces` gives its own.
+    fn has_room_for(&mut self, node: &NodeInfo, replaces: Option<NodeId>) -> bool {
+        let Life::Member(m) = &mut self.life else {
+            return false;
         };
         let topology = m.log.topology();
-        let replaced = replaces
-            .and_then(|id| topology.member(id))
-            .map(|it| &it.info);
-        let admission = &mut lead.admission;
-        if !admission.has_room_for(&join.node, replaced, topology, &self.config) {
-            return Some(refused(RefusalReason::Limit));
-        }
-        self.take_in(join.node.clone(), replaces);
-        Some(JoinVerdict::Queued { ahead: 0 })
+        let replaced = replaces.and_then(|id| topology.member(id));
+        let replaced = replaced.map(|member| &member.info);
+        m.lead.as_mut().is_some_and(|lead| {
+            lead.admission
+                .has_room_for(node, replaced, topology, &self.config)
+        })
     }
 
     fn is_listed(&self, join: &Join) -> bool {
