@@ -110,9 +110,9 @@ impl Admission {
     }
 
     /// Everybody who has a snapshot.
-    pub(super) fn learners(&self) -> Vec<NodeId> {
+    pub(super) fn learners(&self) -> impl Iterator<Item = NodeId> {
         let learner = |(id, joiner): (&NodeId, &Joiner)| joiner.snapshot.then_some(*id);
-        self.joiners.iter().filter_map(learner).collect()
+        self.joiners.iter().filter_map(learner)
     }
 
     /// Whether it has asked before: what it was sent may have been lost with a link.
@@ -253,7 +253,7 @@ impl Ring {
             pinged_at: self.fx.now,
         };
         lead.admission.joiners.insert(id, joiner);
-        self.look_after_joiners();
+        self.look_after_joiner(id);
     }
 
     /// Members at random that shall dial a joiner back: confirmed, linked and not accused.
@@ -276,8 +276,22 @@ impl Ring {
         choice
     }
 
-    /// Moves every joiner on as far as it goes: dial-back, snapshot, a sign of life.
+    /// Moves every joiner on, the first to come first.
     pub(super) fn look_after_joiners(&mut self) {
+        let Life::Member(m) = &self.life else {
+            return;
+        };
+        let joiners = m.lead.as_ref().map(|lead| lead.admission.by_arrival());
+        self.move_on(&joiners.unwrap_or_default());
+    }
+
+    /// Moves this joiner on: something has happened to it alone.
+    pub(super) fn look_after_joiner(&mut self, id: NodeId) {
+        self.move_on(&[id]);
+    }
+
+    /// Moves joiners on as far as it goes: dial-back, snapshot, a sign of life.
+    fn move_on(&mut self, joiners: &[NodeId]) {
         let now = self.fx.now;
         let fresh = self.config.silence_limit / 4;
         let Life::Member(m) = &mut self.life else {
@@ -287,10 +301,10 @@ impl Ring {
         let Some(lead) = &mut m.lead else {
             return;
         };
-        let mut learners = lead.admission.learners().len();
+        let mut learners = lead.admission.learners().count();
         let mut give_up = Vec::new();
         let snapshot = OnceCell::new();
-        for id in lead.admission.by_arrival() {
+        for &id in joiners {
             let Some(joiner) = lead.admission.joiners.get_mut(&id) else {
                 continue;
             };

@@ -104,7 +104,7 @@ impl Ring {
             return;
         };
         match lead.admission.dialled_back(from, result) {
-            Some(_) if result.reached => self.look_after_joiners(),
+            Some(joiner) if result.reached => self.look_after_joiner(joiner),
             Some(joiner) => self.joiner_unreachable(joiner, from),
             None => self.probe_result(from, result),
         }

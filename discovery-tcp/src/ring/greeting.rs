@@ -367,7 +367,7 @@ impl Ring {
                 .as_ref()
                 .is_some_and(|lead| lead.admission.knows(node))
             {
-                self.look_after_joiners();
+                self.look_after_joiner(node);
             }
             return;
         }

@@ -47,7 +47,7 @@ impl Ring {
         };
         if lead.admission.asks_again(from) {
             let ahead = u32::try_from(lead.admission.len()).unwrap_or(u32::MAX);
-            self.look_after_joiners();
+            self.look_after_joiner(from);
             return Some(JoinVerdict::Queued { ahead });
         }
         if m.removed.contains(&from) && !self.fx.bug(Bug::RemovedIdReadmitted) {

@@ -119,6 +119,7 @@ pub struct Platform {
     version: u64,
     pods: Vec<Pod>,
     by_uid: BTreeMap<PodUid, PodId>,
+    by_name: BTreeMap<NodeName, PodId>,
     by_address: BTreeMap<SocketAddr, PodId>,
     free_addresses: Vec<SocketAddr>,
     listing: Option<(Vec<Seed>, SeedSet)>,
@@ -137,6 +138,7 @@ impl Platform {
             chance,
             pods: Vec::new(),
             by_uid: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             by_address: BTreeMap::new(),
             free_addresses: Vec::new(),
             listing: None,
@@ -170,10 +172,8 @@ impl Platform {
 
     /// The pod whose object has this name now.
     pub(crate) fn named(&self, name: &NodeName) -> Option<PodId> {
-        self.pods()
-            .filter(|(_, pod)| pod.removed_at.is_none() && pod.reference.name == *name)
-            .map(|(id, _)| id)
-            .last()
+        let id = *self.by_name.get(name)?;
+        self.pod(id).removed_at.is_none().then_some(id)
     }
 
     /// The pod of this uid, removed or not.
@@ -198,6 +198,7 @@ impl Platform {
         let address = reused.unwrap_or_else(|| fresh_address(number));
         let uid = named_uid(number);
         self.by_uid.insert(uid.clone(), PodId(number));
+        self.by_name.insert(name.clone(), PodId(number));
         self.by_address.insert(address, PodId(number));
         let skew = i64::try_from(self.climate.clock_skew_ms).unwrap_or(0);
         let drawn = self.chance.below(2 * self.climate.clock_skew_ms + 1);
