@@ -165,17 +165,23 @@ impl Admission {
         fresh: Duration,
         topology: TopologyId,
     ) -> Vec<NodeInfo> {
-        let is_ready = |joiner: &&Joiner| {
-            joiner
-                .acked
-                .is_some_and(|(at, id)| now.since(at) <= fresh && id == topology)
-        };
-        let mut ready: Vec<&Joiner> = self.joiners.values().filter(is_ready).collect();
+        let joiners = self.joiners.values();
+        let mut ready: Vec<&Joiner> = joiners
+            .filter(|joiner| joiner.is_ready(now, fresh, topology))
+            .collect();
         ready.sort_by_key(|joiner| joiner.arrival);
         ready
             .into_iter()
             .map(|joiner| joiner.info.clone())
             .collect()
+    }
+
+    /// How many they are.
+    pub(super) fn count_ready(&self, now: Moment, fresh: Duration, topology: TopologyId) -> usize {
+        let joiners = self.joiners.values();
+        joiners
+            .filter(|joiner| joiner.is_ready(now, fresh, topology))
+            .count()
     }
 
     /// Everybody, the first to come first.
@@ -204,6 +210,11 @@ impl Joiner {
         if !self.reached && !fx.links.is_dialling(id, self.info.addresses()) {
             fx.dial(self.info.addresses()[0], Purpose::Member(id));
         }
+    }
+
+    fn is_ready(&self, now: Moment, fresh: Duration, topology: TopologyId) -> bool {
+        self.acked
+            .is_some_and(|(at, id)| now.since(at) <= fresh && id == topology)
     }
 
     /// Everybody who was to dial it has reached it.

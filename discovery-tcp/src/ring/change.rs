@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use discovery_core::{Evidence, NodeId, NodeInfo, TopologyChange};
+use discovery_core::{Evidence, Member, NodeId, NodeInfo, NodeName, Topology, TopologyChange};
 
 use super::join_verdict::replacement;
 use super::member::Membership;
@@ -45,17 +45,14 @@ impl Ring {
         let Life::Member(m) = &self.life else {
             return None;
         };
-        let leaves = weight::of_leaves(m.lead.as_ref()?.leaves.len());
-        let mut room = CHANGE_BYTES_MAX.saturating_sub(leaves);
-        removals.retain(|_, evidence| fits(&mut room, weight::of_removal(evidence)));
-        let joins = self.joins(&removals, room);
-        let Life::Member(m) = &self.life else {
-            return None;
-        };
-        let only_joins = removals.is_empty() && m.lead.as_ref()?.leaves.is_empty();
-        if only_joins && m.leaving.is_none() && self.waits_for_joiners(joins.len()) {
+        let leaves = m.lead.as_ref()?.leaves.len();
+        let only_joins = removals.is_empty() && leaves == 0 && m.leaving.is_none();
+        if only_joins && self.waits_for_joiners() {
             return None;
         }
+        let mut room = CHANGE_BYTES_MAX.saturating_sub(weight::of_leaves(leaves));
+        removals.retain(|_, evidence| fits(&mut room, weight::of_removal(evidence)));
+        let joins = self.joins(&removals, room);
         let Life::Member(m) = &mut self.life else {
             return None;
         };
@@ -108,24 +105,28 @@ impl Ring {
         let mut confirmed = lead.confirmed.iter().filter(stays).count();
         let mut unconfirmed = lead.unconfirmed.keys().filter(stays).count();
         let no_limit = self.fx.bug(Bug::AllAtOnce);
+        // Even one who would replace an unconfirmed member waits for room.
+        if unconfirmed >= unconfirmed_max(confirmed) && !no_limit {
+            return Vec::new();
+        }
+        let ready = lead.admission.ready(now, fresh, m.log.id());
+        let holders = holders(topology, &ready);
         let mut names = BTreeSet::new();
         let mut joins = Vec::new();
-        for node in lead.admission.ready(now, fresh, m.log.id()) {
-            // Even one who would replace an unconfirmed member waits for room: looking each of
-            // hundreds up in a large topology costs more than the wait.
-            if unconfirmed >= confirmed.saturating_sub(1).max(1) && !no_limit {
+        for node in &ready {
+            if unconfirmed >= unconfirmed_max(confirmed) && !no_limit {
                 break;
             }
-            if !names.insert(node.name().clone()) || topology.member(node.id()).is_some() {
+            if !names.insert(node.name()) || m.roster.index_of(node.id()).is_some() {
                 continue;
             }
-            let taken = topology
-                .named(node.name())
+            let taken = holders
+                .get(node.name())
                 .filter(|member| !removals.contains_key(&member.id()))
                 .filter(|member| !lead.leaves.contains(&member.id()));
             let replaced = match taken {
                 None => None,
-                Some(member) => match replacement(&self.config, &member.info, &node) {
+                Some(member) => match replacement(&self.config, &member.info, node) {
                     Some(evidence) => Some((member.id(), evidence)),
                     None => continue,
                 },
@@ -136,36 +137,40 @@ impl Ring {
             let was_new = gone.is_some_and(|id| lead.unconfirmed.contains_key(id));
             let left = confirmed.saturating_sub(usize::from(was_confirmed));
             let new = (unconfirmed + 1).saturating_sub(usize::from(was_new));
-            if new > left.saturating_sub(1).max(1) && !no_limit {
+            if new > unconfirmed_max(left) && !no_limit {
                 continue;
             }
             let removal = replaced
                 .as_ref()
                 .map_or(0, |(_, why)| weight::of_removal(why));
-            if !fits(&mut room, weight::of_node(&node) + removal) {
+            if !fits(&mut room, weight::of_node(node) + removal) {
                 break;
             }
-            if !places.take(&node, taken.map(|member| &member.info)) {
+            if !places.take(node, taken.map(|member| &member.info)) {
                 continue;
             }
             (confirmed, unconfirmed) = (left, new);
-            joins.push((node, replaced));
+            joins.push((node.clone(), replaced));
         }
         joins
     }
 
-    /// Whether the joins of a change that consists of nothing else had better wait for more.
-    fn waits_for_joiners(&mut self, joins: usize) -> bool {
+    /// Whether a change that would consist of joins had better wait for more of them. It is asked at
+    /// every sign of life of a joiner, so that it only counts them.
+    fn waits_for_joiners(&mut self) -> bool {
         let now = self.fx.now;
+        let fresh = self.config.silence_limit / 4;
         let Life::Member(m) = &mut self.life else {
             return false;
         };
         // As many as there is room for once everybody has confirmed.
-        let enough = m.members().saturating_sub(1).max(1);
+        let enough = unconfirmed_max(m.members());
         let Some(lead) = &mut m.lead else {
             return false;
         };
-        let Some(until) = lead.admission.gathers_until(now, joins, enough) else {
+        let free = unconfirmed_max(lead.confirmed.len()).saturating_sub(lead.unconfirmed.len());
+        let ready = lead.admission.count_ready(now, fresh, m.log.id()).min(free);
+        let Some(until) = lead.admission.gathers_until(now, ready, enough) else {
             return false;
         };
         self.fx.timers.set_by(Timer::Admission, until);
@@ -227,6 +232,21 @@ impl Membership {
             .any(|member| member.votes() && !goes(member.id()))
             .then_some(me)
     }
+}
+
+/// How many members may be unconfirmed beside so many who are confirmed (JOIN-7).
+fn unconfirmed_max(confirmed: usize) -> usize {
+    confirmed.saturating_sub(1).max(1)
+}
+
+/// The members whose names these joiners have, found in one pass.
+fn holders<'a>(topology: &'a Topology, joiners: &[NodeInfo]) -> BTreeMap<&'a NodeName, &'a Member> {
+    let names: BTreeSet<&NodeName> = joiners.iter().map(NodeInfo::name).collect();
+    let members = topology.members().iter();
+    members
+        .filter(|member| names.contains(member.name()))
+        .map(|member| (member.name(), member))
+        .collect()
 }
 
 /// Whether something of this weight finds room, which it takes.
