@@ -174,7 +174,7 @@ fn unwatched(roster: &Roster, cut: &OrderSet) -> OrderSet {
                 .observers(*subject)
                 .all(|observer| cut.contains(observer))
     };
-    let subjects = cut.iter().flat_map(|observer| roster.subjects(observer));
+    let subjects = cut.iter().flat_map(|observer| roster.observers(observer));
     OrderSet::of(roster.members(), subjects.filter(alone))
 }
 

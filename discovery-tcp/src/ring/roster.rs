@@ -8,15 +8,21 @@ use super::order_set::OrderSet;
 /// Most observers of one member (CUT-1).
 pub(crate) const OBSERVERS_MAX: usize = 8;
 
-/// How far behind a member its observers stand, nearest first. They spread, so that members that
-/// joined together, and so may die together, do not observe each other alone.
-const OFFSETS: [usize; OBSERVERS_MAX] = [1, 2, 5, 11, 23, 47, 95, 191];
+/// How far from a member its observers stand on the circle of node ids, both ways: whom it observes,
+/// observes it, so that one link and its heartbeats serve both. The first four that a circle has
+/// room for count.
+const DISTANCES: [usize; 6] = [1, 5, 23, 95, 11, 2];
 
-/// The members of one topology by place: the eldest stands at 0, the newest last.
+/// The members of one topology by place: the eldest stands at 0, the newest last. Who observes whom
+/// follows from their ids, which are drawn at random: members that joined together, and so may die
+/// together, stand anywhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Roster {
     topology: Topology,
-    places: Vec<(NodeId, usize)>,
+    /// The circle: all ids, sorted, the place of each, and for each place where it stands in them.
+    ids: Vec<NodeId>,
+    places: Vec<u32>,
+    stands: Vec<u32>,
     voters: OrderSet,
     offsets: Vec<usize>,
 }
@@ -25,16 +31,22 @@ impl Roster {
     /// Derives it; costs as much as sorting the ids.
     pub(crate) fn new(topology: &Topology) -> Self {
         let members = topology.members();
-        let mut places: Vec<(NodeId, usize)> = members
-            .iter()
-            .enumerate()
-            .map(|(place, member)| (member.id(), place))
+        let mut circle: Vec<(NodeId, u32)> = (0..)
+            .zip(members)
+            .map(|(place, it)| (it.id(), place))
             .collect();
-        places.sort_unstable();
+        circle.sort_unstable();
+        let (ids, places): (Vec<NodeId>, Vec<u32>) = circle.into_iter().unzip();
+        let mut stands = vec![0; places.len()];
+        for (at, place) in (0..).zip(&places) {
+            stands[*place as usize] = at;
+        }
         let votes = |(place, member): (usize, &Member)| member.votes().then_some(place);
         Self {
             topology: topology.clone(),
+            ids,
             places,
+            stands,
             voters: OrderSet::of(members.len(), members.iter().enumerate().filter_map(votes)),
             offsets: offsets(members.len()),
         }
@@ -42,7 +54,7 @@ impl Roster {
 
     /// How many members there are; never none.
     pub(crate) fn members(&self) -> usize {
-        self.places.len()
+        self.ids.len()
     }
 
     /// The empty set of its members.
@@ -52,8 +64,8 @@ impl Roster {
 
     /// Where the member of this id stands.
     pub(crate) fn index_of(&self, id: NodeId) -> Option<usize> {
-        let at = self.places.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        self.places.get(at).map(|(_, place)| *place)
+        let at = self.ids.binary_search(&id).ok()?;
+        self.places.get(at).map(|place| *place as usize)
     }
 
     /// The member at a place.
@@ -86,23 +98,16 @@ impl Roster {
         self.offsets.len()
     }
 
-    /// Who observes the member at a place: distinct, never itself (CUT-1); none beyond the last.
+    /// Who observes the member at a place, and whom it observes: distinct, never itself (CUT-1);
+    /// none beyond the last.
     pub(crate) fn observers(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
-        let members = self.members();
-        self.offsets_of(place)
-            .map(move |offset| (place + offset) % members)
-    }
-
-    /// Whom the member at a place observes: distinct, never itself (CUT-1); none beyond the last.
-    pub(crate) fn subjects(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
-        let members = self.members();
-        self.offsets_of(place)
-            .map(move |offset| (place + members - offset) % members)
-    }
-
-    fn offsets_of(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
-        let there = place < self.members();
-        self.offsets.iter().copied().filter(move |_| there)
+        let stands = self.stands.get(place).map(|at| *at as usize);
+        stands.into_iter().flat_map(move |at| {
+            let other = move |offset| (at + offset) % self.members();
+            self.offsets
+                .iter()
+                .map(move |offset| self.places[other(*offset)] as usize)
+        })
     }
 
     /// To whom `me` passes on what `root` proposes (SPREAD-1). Those in `skip` have no children and
@@ -154,18 +159,23 @@ impl Roster {
     }
 }
 
-/// The fixed offsets as far as the ring goes, then the smallest unused ones.
+/// The first four distances that the circle has room for, or else the smallest, each both ways.
 fn offsets(members: usize) -> Vec<usize> {
-    let most = members.saturating_sub(1);
-    let mut offsets: Vec<usize> = OFFSETS.into_iter().filter(|o| *o <= most).collect();
-    for offset in 1..=most {
-        if offsets.len() == most.min(OBSERVERS_MAX) {
-            break;
-        }
-        if !offsets.contains(&offset) {
-            offsets.push(offset);
+    let mut distances: Vec<usize> = DISTANCES
+        .into_iter()
+        .filter(|it| 2 * it < members)
+        .collect();
+    for distance in 1..=members / 2 {
+        if !distances.contains(&distance) {
+            distances.push(distance);
         }
     }
+    distances.truncate(OBSERVERS_MAX / 2);
+    let both_ways = distances.into_iter().flat_map(|it| [it, members - it]);
+    let mut offsets: Vec<usize> = both_ways.collect();
+    // Right across the circle both ways lead to one member.
+    offsets.sort_unstable();
+    offsets.dedup();
     offsets
 }
 

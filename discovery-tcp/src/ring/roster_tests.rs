@@ -72,13 +72,15 @@ fn every_member_has_k_distinct_observers_and_is_none_of_them() {
 
 // Clauses: CUT-1
 #[test]
-fn everybody_observes_exactly_those_who_count_it_as_an_observer() {
+fn everybody_observes_who_observes_it() {
     for members in (1..=200).chain([1000, MEMBERS_MAX]) {
         let roster = Roster::sample(members);
         for place in 0..members {
-            assert_eq!(roster.subjects(place).count(), roster.observers_each());
-            for subject in roster.subjects(place) {
-                assert!(roster.observers(subject).any(|observer| observer == place));
+            for other in roster.observers(place) {
+                assert!(
+                    roster.observers(other).any(|it| it == place),
+                    "{place} of {members}"
+                );
             }
         }
     }
@@ -97,7 +99,6 @@ fn nine_members_are_the_last_that_all_observe_each_other() {
 fn a_place_beyond_the_last_member_is_nobodys() {
     let roster = Roster::sample(3);
     assert_eq!(roster.observers(3).count(), 0);
-    assert_eq!(roster.subjects(3).count(), 0);
     assert_eq!(roster.node(3), None);
     assert_eq!(roster.info(3), None);
     assert!(roster.children(3, 0, &roster.nobody(), 16).is_empty());
@@ -151,10 +152,12 @@ proptest! {
             .count();
 
         // A pair at a distance ends where the lost member stood between the two; a distance that
-        // the smaller ring has no room for ends for everybody.
+        // the smaller circle has no room for ends for everybody.
         let mut bound = 0;
         for offset in &before.offsets {
-            bound += if after.offsets.contains(offset) { offset - 1 } else { members };
+            let distance = *offset.min(&(members - offset));
+            let stays = after.offsets.contains(&distance);
+            bound += if stays { distance - 1 } else { members };
         }
         prop_assert!(lost <= bound, "{} of {} pairs, at most {}", lost, left.len(), bound);
     }
@@ -197,7 +200,7 @@ proptest! {
 }
 
 #[test]
-fn one_ring_of_a_thousand_changes_few_pairs_whoever_goes() {
+fn a_circle_of_a_thousand_changes_few_pairs_whoever_goes() {
     let before = Roster::sample(1000);
     let all = pairs(&before);
     for gone in [0, 1, 190, 500, 808, 999] {
@@ -205,7 +208,7 @@ fn one_ring_of_a_thousand_changes_few_pairs_whoever_goes() {
         let after = Roster::new(&topology(stays.map(|place| member(place, Role::Member))));
         let lost = all.difference(&pairs(&after)).count();
         // 2 * 8 of its own, and the sum of what lies between two at each distance.
-        assert!(lost <= 16 + 367, "{gone}: {lost}");
+        assert!(lost <= 16 + 240, "{gone}: {lost}");
         assert!(lost > 16, "{gone}: {lost}");
     }
 }

@@ -116,7 +116,6 @@ impl Membership {
     /// neighbours in the tree.
     fn needed(&self, fan_out: usize) -> Vec<usize> {
         let mut needed: Vec<usize> = self.roster.observers(self.place).collect();
-        needed.extend(self.roster.subjects(self.place));
         let root = self
             .coordinator()
             .and_then(|node| self.roster.index_of(node.id()));

@@ -69,7 +69,7 @@ impl Ring {
         };
         let subjects: Vec<NodeId> = m
             .roster
-            .subjects(m.place)
+            .observers(m.place)
             .filter_map(|place| m.roster.node(place))
             .collect();
         m.put_off_links(now, self.config.settle, limit);
