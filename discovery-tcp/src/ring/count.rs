@@ -74,6 +74,10 @@ impl Ring {
             position,
             by,
         });
+        if m.change_is_undecided() && position == m.log.end() {
+            // While there still is the tree that the change came down.
+            self.spread_decided(position);
+        }
         self.deliver_up_to(term, position, Told::Counted);
         // A new topology has announced itself; a message has to be told of.
         let Life::Member(m) = &mut self.life else {

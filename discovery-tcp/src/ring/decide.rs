@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use discovery_core::{Member, NodeId, Term};
+use discovery_core::{Member, NodeId, NodeInfo, Term};
 
 use super::gather::GATHER;
 use super::input::LinkId;
 use super::log::{Delivered, Verdict};
 use super::member::Membership;
 use super::observation::{Decider, Observation};
+use super::order_set::OrderSet;
 use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
@@ -33,11 +34,21 @@ impl Ring {
         if self.learner_is_behind(from, propose.topology) {
             return;
         }
+        let children = self.children_of(propose);
+        let Life::Member(m) = &self.life else {
+            return;
+        };
+        let before = m.id();
         // Its watermark first: it may install the topology that the rest names (DECIDE-6).
         self.deliver_to(propose.term, propose.decided);
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        if before == propose.topology && m.id() != before {
+            // That was all it had to say here.
+            self.pass_on(propose, &children);
+            return;
+        }
         let promised = m.log.promised();
         let verdict = m.log.accept(propose);
         match verdict {
@@ -81,7 +92,8 @@ impl Ring {
         };
         m.saw_tick(tick, self.fx.now);
         m.gather_own(from, term, position, propose.tick);
-        self.pass_on(propose);
+        let children = self.children_of(propose);
+        self.pass_on(propose, &children);
         if propose.relay {
             self.fx.within(Timer::Gather, GATHER);
         } else {
@@ -114,34 +126,35 @@ impl Ring {
         }
     }
 
-    /// Passes a proposal on to the children in the tree (SPREAD).
-    fn pass_on(&mut self, propose: &Propose) {
-        let Life::Member(m) = &mut self.life else {
-            return;
+    /// To whom a proposal is passed on in the tree (SPREAD); nobody unless it is of the topology
+    /// installed here.
+    fn children_of(&self, propose: &Propose) -> Vec<NodeInfo> {
+        let Life::Member(m) = &self.life else {
+            return Vec::new();
         };
-        if !propose.relay {
+        if !propose.relay || propose.topology != m.id() {
+            return Vec::new();
+        }
+        let place = |order| {
+            let member = m.topology().ordered(order)?;
+            m.roster.index_of(member.id())
+        };
+        let Some(root) = place(propose.term.order) else {
+            return Vec::new();
+        };
+        let skipped = propose.skip.iter().filter_map(|order| place(*order));
+        let skip = OrderSet::of(m.members(), skipped);
+        let children = m.roster.children(root, m.place, &skip, self.config.fan_out);
+        let node = |child: usize| m.roster.info(child).cloned();
+        children.into_iter().filter_map(node).collect()
+    }
+
+    fn pass_on(&mut self, propose: &Propose, children: &[NodeInfo]) {
+        if children.is_empty() {
             return;
         }
-        let Some(root) = m.topology().ordered(propose.term.order).map(Member::id) else {
-            return;
-        };
-        let Some(root) = m.roster.index_of(root) else {
-            return;
-        };
-        let mut skip = m.roster.nobody();
-        for order in &propose.skip {
-            let place = m
-                .topology()
-                .ordered(*order)
-                .and_then(|it| m.roster.index_of(it.id()));
-            place.map(|place| skip.insert(place));
-        }
-        let children: Vec<usize> = m.roster.children(root, m.place, &skip, self.config.fan_out);
         let message = Arc::new(Message::Propose(propose.clone()));
-        for child in children {
-            let Some(node) = m.roster.info(child) else {
-                continue;
-            };
+        for node in children {
             if !self.fx.send_shared_to(node.id(), &message) {
                 self.fx.ensure_link(node, 0);
             }

@@ -19,6 +19,7 @@ use super::takeover::Takeover;
 use super::timers::Timer;
 use super::watch::Watch;
 use super::{Life, Ring};
+use crate::config::RingConfig;
 use crate::message::{Message, Position, PublishedMessage, Tick, Watermark};
 use crate::moment::Moment;
 
@@ -45,7 +46,7 @@ impl Ring {
             place,
             lead: None,
             takeover: Takeover::default(),
-            installed_at: now,
+            tree_from: now + self.config.settle,
             watermark,
             tick: Tick {
                 term: topology.term(),
@@ -94,7 +95,7 @@ impl Ring {
         };
         // Out of reach while the topology changes under it.
         let led = m.lead.take();
-        m.adopt_topology(&event, now);
+        m.adopt_topology(&event, now, &self.config, led.is_some());
         self.fx.counters.installs += 1;
         self.floor.know(&event.topology);
         let epoch_changed = event.epoch_changed;
@@ -246,8 +247,21 @@ impl Ring {
 
 impl Membership {
     /// Everything that belonged to the topology before is void; who was removed is remembered.
-    fn adopt_topology(&mut self, event: &TopologyEvent, now: Moment) {
-        self.roster = Roster::new(&event.topology);
+    fn adopt_topology(
+        &mut self,
+        event: &TopologyEvent,
+        now: Moment,
+        config: &RingConfig,
+        leads: bool,
+    ) {
+        let before = std::mem::replace(&mut self.roster, Roster::new(&event.topology));
+        let fan_out = config.fan_out;
+        let me = before
+            .node(self.place)
+            .filter(|_| leads && self.tree_from <= now);
+        if !me.is_some_and(|me| self.roster.keeps_tree_of(&before, me, fan_out)) {
+            self.tree_from = now + config.settle;
+        }
         for (member, _) in &event.failed {
             self.removed.push_back(member.id());
         }
@@ -256,7 +270,6 @@ impl Membership {
         while self.removed.len() > REMOVED_MAX {
             self.removed.pop_front();
         }
-        self.installed_at = now;
         self.gather = Gather::default();
         self.takeover.candidacy = None;
         self.tick_at = now;

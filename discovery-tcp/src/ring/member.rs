@@ -40,7 +40,8 @@ pub(super) struct Membership {
     pub(super) place: usize,
     pub(super) lead: Option<Box<Lead>>,
     pub(super) takeover: Takeover,
-    pub(super) installed_at: Moment,
+    /// From when on this member, should it coordinate, proposes down the tree (SPREAD-2).
+    pub(super) tree_from: Moment,
     pub(super) watermark: Watermark,
     pub(super) tick: Tick,
     pub(super) tick_at: Moment,

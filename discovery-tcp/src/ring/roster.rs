@@ -1,6 +1,8 @@
 //! What follows from a topology alone: who stands at which place, who votes, who observes whom, and
 //! the tree that proposals travel down. Derived once for each topology; everybody derives the same.
 
+use std::collections::VecDeque;
+
 use discovery_core::{Member, NodeId, NodeInfo, Topology};
 
 use super::order_set::OrderSet;
@@ -111,7 +113,8 @@ impl Roster {
     }
 
     /// To whom `me` passes on what `root` proposes (SPREAD-1). Those in `skip` have no children and
-    /// are nobody's: the root serves them itself if they are to know. The root is never skipped.
+    /// are nobody's: the root serves them itself if they are to know, and theirs are those of the
+    /// next above them, so that nobody else's parent changes. The root is never skipped.
     pub(crate) fn children(
         &self,
         root: usize,
@@ -119,14 +122,25 @@ impl Roster {
         skip: &OrderSet,
         fan_out: usize,
     ) -> Vec<usize> {
-        let fan_out = fan_out.max(1);
-        let Some(at) = self.tree(root, skip).position(|place| place == me) else {
+        let members = self.members();
+        let is_left_out = me != root && skip.contains(me);
+        if root.max(me) >= members || is_left_out {
             return Vec::new();
-        };
-        self.tree(root, skip)
-            .skip(at.saturating_mul(fan_out).saturating_add(1))
-            .take(fan_out)
-            .collect()
+        }
+        let mut children = Vec::new();
+        let mut above = VecDeque::from([(me + members - root) % members]);
+        while let Some(at) = above.pop_front() {
+            let first = at.saturating_mul(fan_out.max(1)).saturating_add(1);
+            for at in (first..members).take(fan_out.max(1)) {
+                let place = (root + at) % members;
+                if skip.contains(place) {
+                    above.push_back(at);
+                } else {
+                    children.push(place);
+                }
+            }
+        }
+        children
     }
 
     /// From whom `me` gets what `root` proposes, and to whom it hands acceptances; none for the
@@ -138,24 +152,43 @@ impl Roster {
         skip: &OrderSet,
         fan_out: usize,
     ) -> Option<usize> {
-        if me == root || root.max(me) >= self.members() {
+        let members = self.members();
+        if me == root || root.max(me) >= members {
             return None;
         }
-        match self.tree(root, skip).position(|place| place == me) {
-            Some(at) => self
-                .tree(root, skip)
-                .nth(at.saturating_sub(1) / fan_out.max(1)),
-            None => Some(root),
+        if skip.contains(me) {
+            return Some(root);
+        }
+        let mut at = (me + members - root) % members;
+        loop {
+            at = (at - 1) / fan_out.max(1);
+            let place = (root + at) % members;
+            if at == 0 || !skip.contains(place) {
+                return Some(place);
+            }
         }
     }
+}
 
-    /// The tree level by level: the root, then everybody after it in order and round to it again.
-    fn tree<'a>(&self, root: usize, skip: &'a OrderSet) -> impl Iterator<Item = usize> + use<'a> {
-        let members = self.members();
-        let eldest_on = if root < members { 0..root } else { 0..0 };
-        (root..members)
-            .chain(eldest_on)
-            .filter(move |place| *place == root || !skip.contains(*place))
+impl Roster {
+    /// Whether most members get what `root` proposes from whom they had it in an earlier topology.
+    pub(crate) fn keeps_tree_of(&self, before: &Self, root: NodeId, fan_out: usize) -> bool {
+        let parents = |roster: &Self| -> Option<Vec<(NodeId, NodeId)>> {
+            let (nobody, root) = (roster.nobody(), roster.index_of(root)?);
+            let pair = |place| {
+                let parent = roster.parent(root, place, &nobody, fan_out)?;
+                Some((roster.node(place)?, roster.node(parent)?))
+            };
+            let mut pairs: Vec<_> = (0..roster.members()).filter_map(pair).collect();
+            pairs.sort_unstable();
+            Some(pairs)
+        };
+        let (Some(before), Some(now)) = (parents(before), parents(self)) else {
+            return false;
+        };
+        let is_kept = |pair: &&(NodeId, NodeId)| before.binary_search(pair).is_ok();
+        let kept = now.iter().filter(is_kept).count();
+        kept * 4 >= now.len() * 3
     }
 }
 

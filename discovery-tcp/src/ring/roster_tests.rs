@@ -164,6 +164,26 @@ proptest! {
 
     // Clauses: SPREAD-1
     #[test]
+    fn leaving_members_out_gives_new_parents_to_their_children_alone(
+        (members, root, skipped) in (1..=300usize).prop_flat_map(|n| {
+            (Just(n), 0..n, proptest::collection::btree_set(0..n, 0..=n / 2))
+        }),
+        fan_out in 1..20usize,
+    ) {
+        let roster = Roster::sample(members);
+        let skip = OrderSet::of(members, skipped.iter().copied());
+        let nobody = roster.nobody();
+        let stays = |place: &usize| *place == root || !skipped.contains(place);
+        for place in (0..members).filter(stays) {
+            let parent = roster.parent(root, place, &nobody, fan_out);
+            if parent.is_none_or(|parent| stays(&parent)) {
+                prop_assert_eq!(roster.parent(root, place, &skip, fan_out), parent);
+            }
+        }
+    }
+
+    // Clauses: SPREAD-1
+    #[test]
     fn the_tree_reaches_everybody_once_and_leads_back(
         (members, root, skipped) in (1..=300usize).prop_flat_map(|n| {
             (Just(n), 0..n, proptest::collection::btree_set(0..n, 0..=n / 2))
@@ -177,7 +197,8 @@ proptest! {
         let mut next = 0;
         while let Some(me) = reached.get(next).copied() {
             let children = roster.children(root, me, &skip, fan_out);
-            prop_assert!(children.len() <= fan_out);
+            // Its own, and those of whoever is left out below it.
+            prop_assert!(children.len() <= fan_out * (1 + skipped.len()));
             for child in &children {
                 prop_assert_eq!(roster.parent(root, *child, &skip, fan_out), Some(me));
             }
@@ -222,4 +243,9 @@ fn up_to_seventeen_members_are_reached_directly() {
     assert_eq!(roster.children(5, 5, &roster.nobody(), 16).len(), 16);
     assert_eq!(roster.children(5, 6, &roster.nobody(), 16), [4]);
     assert_eq!(roster.parent(5, 4, &roster.nobody(), 16), Some(6));
+    // Left out, it gives its child to whoever is next above.
+    let skip = OrderSet::of(18, [6]);
+    assert_eq!(roster.children(5, 5, &skip, 16).len(), 16);
+    assert_eq!(roster.children(5, 6, &skip, 16), []);
+    assert_eq!(roster.parent(5, 4, &skip, 16), Some(5));
 }

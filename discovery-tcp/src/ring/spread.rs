@@ -10,7 +10,9 @@ use super::member::Membership;
 use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
+use crate::config::RingConfig;
 use crate::message::{Decision, Message, Position, Propose};
+use crate::moment::Moment;
 
 impl Ring {
     /// Sends the whole tail to everybody: the announcement of a term, of a topology, or the tick.
@@ -33,13 +35,8 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let settled = now.since(m.installed_at) >= self.config.settle;
-        let relay = settled && m.members() > self.config.fan_out + 1;
-        let skip = if relay {
-            m.tree_skips(&entries)
-        } else {
-            BTreeSet::new()
-        };
+        let goes_down_tree = m.goes_down_tree(now, &self.config);
+        let skip = goes_down_tree.then(|| m.tree_skips(&entries));
         let Some(lead) = &mut m.lead else {
             return;
         };
@@ -47,24 +44,37 @@ impl Ring {
             lead.spread_at = now;
         }
         let repair_pause = lead.repair_pause(&self.config);
-        let propose = Propose {
-            topology: m.log.id(),
-            term: lead.term,
-            start: lead.start,
-            reproposed_to: lead.reproposed_to,
-            first,
-            entries,
-            decided: m.log.decided(),
-            tick: lead.tick,
-            relay,
-            skip: skip.iter().copied().collect(),
-            recovery: lead.recovery.is_some(),
+        let Some(mut propose) = m.proposal(first, entries) else {
+            return;
         };
+        propose.relay = goes_down_tree;
+        let skip = skip.unwrap_or_default();
+        propose.skip = skip.iter().copied().collect();
         let is_alone = m.members() == 1;
         self.spread_message(propose, &skip);
         if !is_alone {
             self.fx.within(Timer::Repair, repair_pause);
         }
+    }
+
+    /// Tells down the tree of the topology in force that a change up to here is decided, over the
+    /// links that there are: those of the next topology may have to be opened first (SPREAD-2).
+    pub(super) fn spread_decided(&mut self, position: Position) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if !m.goes_down_tree(now, &self.config) {
+            return;
+        }
+        let skip = m.tree_skips(m.log.tail());
+        let Some(mut told) = m.proposal(m.log.end().next(), Vec::new()) else {
+            return;
+        };
+        told.decided = position;
+        told.relay = true;
+        told.skip = skip.iter().copied().collect();
+        self.spread_message(told, &skip);
     }
 
     fn spread_message(&mut self, propose: Propose, skip: &BTreeSet<NodeOrder>) {
@@ -115,20 +125,10 @@ impl Ring {
             return;
         };
         lead.served_at[place] = now;
-        let propose = Propose {
-            topology: m.log.id(),
-            term: lead.term,
-            start: lead.start,
-            reproposed_to: lead.reproposed_to,
-            first: m.log.decided().next(),
-            entries: m.log.proposals(lead.term),
-            decided: m.log.decided(),
-            tick: lead.tick,
-            relay: false,
-            skip: Vec::new(),
-            recovery: lead.recovery.is_some(),
-        };
-        self.fx.send_to(to, Message::Propose(propose));
+        let entries = m.log.proposals(lead.term);
+        if let Some(propose) = m.proposal(m.log.decided().next(), entries) {
+            self.fx.send_to(to, Message::Propose(propose));
+        }
     }
 
     /// Serves whoever has not accepted what was sent a while ago (T2).
@@ -178,8 +178,34 @@ impl Ring {
 }
 
 impl Membership {
+    /// What this coordinator proposes from a position on, to be passed on by nobody.
+    fn proposal(&self, first: Position, entries: Vec<Arc<Decision>>) -> Option<Propose> {
+        let lead = self.lead.as_ref()?;
+        Some(Propose {
+            topology: self.log.id(),
+            term: lead.term,
+            start: lead.start,
+            reproposed_to: lead.reproposed_to,
+            first,
+            entries,
+            decided: self.log.decided(),
+            tick: lead.tick,
+            relay: false,
+            skip: Vec::new(),
+            recovery: lead.recovery.is_some(),
+        })
+    }
+
+    /// Whether this coordinator's proposals are passed on by others (SPREAD-1, SPREAD-2).
+    fn goes_down_tree(&self, now: Moment, config: &RingConfig) -> bool {
+        self.tree_from <= now && self.members() > config.fan_out + 1
+    }
+
     /// Who is left out of the tree: whom the change removes, and who is accused by anybody.
-    fn tree_skips(&self, entries: &[Arc<Decision>]) -> BTreeSet<NodeOrder> {
+    fn tree_skips<'a>(
+        &self,
+        entries: impl IntoIterator<Item = &'a Arc<Decision>>,
+    ) -> BTreeSet<NodeOrder> {
         let mut ids: BTreeSet<NodeId> = BTreeSet::new();
         for said in self.alerts.values() {
             ids.extend(said.accusations.iter().map(|(subject, _, _)| *subject));
