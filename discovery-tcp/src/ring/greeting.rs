@@ -287,7 +287,11 @@ impl Ring {
         let Some(purpose) = self.fx.links.get(link).map(|entry| entry.purpose.clone()) else {
             return;
         };
-        self.fx.links.open(link, intro);
+        let topology = match &self.life {
+            Life::Member(m) => Some(&m.roster),
+            _ => None,
+        };
+        self.fx.links.open(link, intro, topology);
         let node = intro.node.id();
         self.hear_introduction(intro);
         if let Some(round) = self.life.round_mut() {

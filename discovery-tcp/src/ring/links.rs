@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use discovery_core::{NodeId, NodeInfo, ProcessIdentity};
 
 use super::input::LinkId;
+use super::roster::Roster;
 use crate::message::{Introduction, PhaseKind, Rank};
 use crate::moment::Moment;
 
@@ -105,6 +106,14 @@ impl Opening {
     }
 }
 
+/// The description that the topology holds, if it is equal to this one: each that comes over the
+/// wire takes memory of its own.
+fn shared(node: &NodeInfo, topology: &Roster) -> NodeInfo {
+    let place = topology.index_of(node.id());
+    let known = place.and_then(|place| topology.info(place));
+    known.filter(|known| *known == node).unwrap_or(node).clone()
+}
+
 fn count_down<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
     if let Entry::Occupied(mut count) = counts.entry(key) {
         *count.get_mut() -= 1;
@@ -149,7 +158,7 @@ impl Links {
     }
 
     /// Marks a link as open to this node.
-    pub(super) fn open(&mut self, id: LinkId, intro: &Introduction) {
+    pub(super) fn open(&mut self, id: LinkId, intro: &Introduction, topology: Option<&Roster>) {
         let Some(link) = self.table.get_mut(&id) else {
             return;
         };
@@ -157,13 +166,22 @@ impl Links {
             self.opening.ended(link);
         }
         link.stage = Stage::Open(Box::new(OtherEnd {
-            node: intro.node.clone(),
+            node: topology.map_or_else(|| intro.node.clone(), |it| shared(&intro.node, it)),
             phase: intro.phase,
             rank: intro.rank,
             told_best: None,
             told_member: false,
         }));
         self.by_node.entry(intro.node.id()).or_default().push(id);
+    }
+
+    /// Lets links hold the descriptions that a new topology holds, in place of their own.
+    pub(super) fn share_with(&mut self, topology: &Roster) {
+        for link in self.table.values_mut() {
+            if let Stage::Open(end) = &mut link.stage {
+                end.node = shared(&end.node, topology);
+            }
+        }
     }
 
     pub(super) fn remove(&mut self, id: LinkId) -> Option<Link> {

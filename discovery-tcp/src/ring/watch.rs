@@ -67,6 +67,7 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        self.fx.links.share_with(&m.roster);
         let subjects: Vec<NodeId> = m
             .roster
             .observers(m.place)
