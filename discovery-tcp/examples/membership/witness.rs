@@ -21,6 +21,9 @@ struct Shared {
 #[derive(Default)]
 struct Seen {
     latest: BTreeMap<usize, Topology>,
+    /// Topologies that were seen and not hashed yet: that would take the nodes' own time while they
+    /// are measured.
+    unhashed: Vec<Topology>,
     /// For each cluster, epoch and version: the memberships that were seen under it.
     memberships: BTreeMap<(u128, u64, u64), BTreeSet<u64>>,
     /// Names of those who were meant to go.
@@ -103,6 +106,7 @@ impl Witness {
         };
         let met = timeout(limit, all_met).await;
         let mut seen = self.lock();
+        seen.hash();
         let expectation = seen.expectation.take();
         met.map_err(|_| {
             let pending = expectation.map(|expectation| expectation.pending);
@@ -131,7 +135,8 @@ impl Witness {
 
     /// How many different memberships were seen, and how many under one version at most.
     pub(crate) fn memberships(&self) -> (usize, usize) {
-        let seen = self.lock();
+        let mut seen = self.lock();
+        seen.hash();
         let distinct: BTreeSet<_> = seen.memberships.values().flatten().collect();
         let most = seen.memberships.values().map(BTreeSet::len).max();
         (distinct.len(), most.unwrap_or(0))
@@ -150,10 +155,7 @@ impl Witness {
 
     fn see(&self, node: usize, topology: Topology, now: Instant) {
         let mut seen = self.lock();
-        let id = topology.id();
-        let key = (id.cluster_id.as_u128(), id.epoch.0, id.version.get());
-        let hash = topology.content_hash();
-        seen.memberships.entry(key).or_default().insert(hash);
+        seen.unhashed.push(topology.clone());
         let is_last = seen
             .expectation
             .as_mut()
@@ -174,6 +176,17 @@ impl Witness {
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn hash(&mut self) {
+        for topology in std::mem::take(&mut self.unhashed) {
+            let id = topology.id();
+            let key = (id.cluster_id.as_u128(), id.epoch.0, id.version.get());
+            let hash = topology.content_hash();
+            self.memberships.entry(key).or_default().insert(hash);
+        }
     }
 }
 
