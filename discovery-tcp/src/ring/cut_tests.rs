@@ -309,6 +309,14 @@ fn the_last_words_of_the_dead_remove_none_of_the_living() {
     }
 }
 
+/// A number of members, and a minority of them that is dead.
+fn dead_minority() -> impl Strategy<Value = (usize, BTreeSet<usize>)> {
+    (3..=200usize).prop_flat_map(|members| {
+        let dead = proptest::collection::btree_set(0..members, 1..=(members - 1) / 2);
+        (Just(members), dead)
+    })
+}
+
 /// A number of members, and any alerts among them: by observers or not.
 fn any_alerts() -> impl Strategy<Value = (usize, Alerts)> {
     (1..=24usize).prop_flat_map(|members| {
@@ -331,6 +339,17 @@ fn some_dead() -> impl Strategy<Value = (usize, BTreeSet<usize>, Vec<u8>)> {
 }
 
 proptest! {
+    // What stays is judged anew in the next topology, where it has other observers.
+    // Clauses: CUT-3
+    #[test]
+    fn whichever_minority_dies_some_of_it_go_at_once((members, dead) in dead_minority()) {
+        let roster = Roster::sample(members);
+        let alerts = all_accuse(&roster, dead.clone(), |o| !dead.contains(&o));
+        let verdict = judged(&roster, &alerts);
+        prop_assert!(!verdict.remove.is_empty());
+        prop_assert!(removed(&verdict).iter().all(|place| dead.contains(place)));
+    }
+
     // Clauses: CUT-3
     #[test]
     fn whatever_is_said_everybody_who_goes_goes_rightly((members, alerts) in any_alerts()) {
