@@ -103,6 +103,7 @@ fn measure(nodes: usize, steady: Duration) -> Result<(), String> {
         world.config.members_max = nodes;
         world.config.links_max = nodes * 2;
         world.config.frame_bytes_max *= 4;
+        world.config.history_bytes_max = world.config.frame_bytes_max;
     }
     let mut cluster = Cluster::new(world);
     cluster.restart_containers(false, (LOOK, LOOK));

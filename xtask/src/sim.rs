@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
 /// Examples: cargo xtask sim --seeds 10000
 ///           cargo xtask sim --minutes 30 --from 1000000
 ///           cargo xtask sim --replay 4711
-///           cargo xtask sim --large          # draws docs/large/*.svg; ten minutes
+///           cargo xtask sim --large          # draws docs/large/*.svg; a quarter of an hour, 10 GB
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SimArgs {
@@ -40,7 +40,7 @@ pub(crate) struct SimArgs {
     /// Go on after a broken promise and tell all of them in the end.
     #[arg(long)]
     keep_going: bool,
-    /// Measure clusters of up to a thousand nodes instead, and draw the curves in docs/large.
+    /// Measure clusters of up to five thousand nodes instead, and draw the curves in docs/large.
     #[arg(long, conflicts_with_all = ["minutes", "replay", "keep_going"])]
     large: bool,
 }

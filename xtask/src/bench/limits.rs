@@ -4,7 +4,7 @@ use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Open files of one member in the worst moment: both ends of its links are in one process.
-const FILES_PER_MEMBER: u64 = 50;
+const FILES_PER_MEMBER: u64 = 40;
 
 /// Raises the limit of open files as far as this user may; children inherit it.
 pub(super) fn raise_open_files() -> anyhow::Result<u64> {
@@ -29,6 +29,6 @@ mod tests {
     #[test]
     fn only_a_size_that_does_not_fit_is_beyond_the_limit() {
         assert_eq!(beyond(10, 1024), None);
-        assert_eq!(beyond(100, 1024), Some(5000));
+        assert_eq!(beyond(100, 1024), Some(4000));
     }
 }

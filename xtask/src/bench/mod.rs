@@ -62,7 +62,7 @@ enum What {
 /// this network namespace, acknowledgements included: run nothing else that talks. Memory is the
 /// growth of the process, subscribers and the measuring included.
 ///
-/// Needs: the toolchain, about 50 open files for each member; `perf` to profile a missed aim.
+/// Needs: the toolchain, about 40 open files for each member; `perf` to profile a missed aim.
 /// Takes: about 16 minutes after a release build; `--quick` about three.
 ///
 /// Examples: cargo xtask bench membership --quick
