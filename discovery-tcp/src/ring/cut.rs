@@ -45,7 +45,8 @@ pub(crate) fn accusers_in_doubt(observers: usize) -> usize {
 /// The verdict holds in its own light: each removed member is accused by more than half of its
 /// observers *outside of the cut*. Growing a cut can take that away again from who entered, if its
 /// accusers are cut too; such a member is barred, the last to enter first, and the cut grown anew
-/// without it. Two halves that accuse each other are all barred, and so all in doubt.
+/// without it. Two halves that accuse each other are all barred, and so all in doubt. Where nobody
+/// can be the first to enter, a minority that none of the others hears enters as one.
 pub(crate) fn judge(roster: &Roster, alerts: &Alerts, unreachable: &OrderSet) -> CutVerdict {
     let case = Case::new(roster, alerts, unreachable);
     verdict(roster, alerts, &case.consistent_cut())
@@ -108,7 +109,10 @@ impl<'a> Case<'a> {
                 !barred.contains(*place) && !cut.contains(*place) && self.condemned(*place, &cut)
             };
             let suspects = self.accused.keys().copied().chain(self.unreachable.iter());
-            let entering = self.set(suspects.filter(enters));
+            let mut entering = self.set(suspects.filter(enters));
+            if entering.is_empty() {
+                entering = self.unheard_together(&cut, barred);
+            }
             if !cut.union(&entering) {
                 return (cut, rounds);
             }
@@ -116,11 +120,42 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Members that observe each other and are lost together may have so many of their observers
+    /// among themselves that none of them can be the first. A minority enters together if whoever
+    /// else observes one of them accuses it, and several do.
+    fn unheard_together(&self, cut: &OrderSet, barred: &OrderSet) -> OrderSet {
+        let least = accusers_in_doubt(self.roster.observers_each());
+        let in_doubt = |place: &usize| {
+            let is_out = !barred.contains(*place) && !cut.contains(*place);
+            is_out && self.words_against(*place, cut).1 >= least
+        };
+        let mut together = self.set(self.accused.keys().copied().filter(in_doubt));
+        loop {
+            let mut whole = cut.clone();
+            whole.union(&together);
+            let unheard = |place: &usize| {
+                let (healthy, accusing) = self.words_against(*place, &whole);
+                healthy == accusing && accusing >= least
+            };
+            let stay = self.set(together.iter().filter(unheard));
+            if stay == together {
+                let is_minority = whole.len() * 2 < self.roster.members();
+                return if is_minority {
+                    stay
+                } else {
+                    self.roster.nobody()
+                };
+            }
+            together = stay;
+        }
+    }
+
     fn set(&self, places: impl Iterator<Item = usize>) -> OrderSet {
         OrderSet::of(self.roster.members(), places)
     }
 
-    fn condemned(&self, subject: usize, cut: &OrderSet) -> bool {
+    /// How many observers outside of the cut the subject has, and how many of those accuse it.
+    fn words_against(&self, subject: usize, cut: &OrderSet) -> (usize, usize) {
         let accusers = self.accused.get(&subject);
         let (mut healthy, mut accusing) = (0, 0);
         for observer in self.roster.observers(subject) {
@@ -129,6 +164,11 @@ impl<'a> Case<'a> {
                 accusing += usize::from(accusers.is_some_and(|by| by.contains(observer)));
             }
         }
+        (healthy, accusing)
+    }
+
+    fn condemned(&self, subject: usize, cut: &OrderSet) -> bool {
+        let (healthy, accusing) = self.words_against(subject, cut);
         match healthy {
             // Who stands alone is watched by nobody, and needs no prober.
             0 => !cut.is_empty() && self.unreachable.contains(subject),

@@ -317,6 +317,21 @@ fn dead_minority() -> impl Strategy<Value = (usize, BTreeSet<usize>)> {
     })
 }
 
+// Clauses: CUT-1, CUT-3
+#[test]
+fn whichever_minority_of_a_small_cluster_dies_goes_with_one_change() {
+    for members in 10..=18 {
+        let roster = Roster::sample(members);
+        let minority = (members as u32 - 1) / 2;
+        for dead in (1..1_u32 << members).filter(|dead| dead.count_ones() == minority) {
+            let dead = |place: usize| dead >> place & 1 == 1;
+            let alerts = all_accuse(&roster, (0..members).filter(|it| dead(*it)), |o| !dead(o));
+            let gone = removed(&judged(&roster, &alerts));
+            assert!(gone.into_iter().eq((0..members).filter(|it| dead(*it))));
+        }
+    }
+}
+
 /// A number of members, and any alerts among them: by observers or not.
 fn any_alerts() -> impl Strategy<Value = (usize, Alerts)> {
     (1..=24usize).prop_flat_map(|members| {

@@ -12,8 +12,9 @@ pub(crate) const OBSERVERS_MAX: usize = 8;
 
 /// How far from a member its observers stand on the circle of node ids, both ways: whom it observes,
 /// observes it, so that one link and its heartbeats serve both. The first four that a circle has
-/// room for count.
-const DISTANCES: [usize; 6] = [1, 5, 23, 95, 11, 2];
+/// room for count. They were searched for: whichever minority of up to 19 members dies, a cut takes
+/// some of it, and up to 18 members all of it.
+const DISTANCES: [usize; 8] = [1, 5, 23, 95, 11, 2, 7, 3];
 
 /// The members of one topology by place: the eldest stands at 0, the newest last. Who observes whom
 /// follows from their ids, which are drawn at random: members that joined together, and so may die
