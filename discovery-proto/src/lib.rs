@@ -12,12 +12,13 @@
 //! each brings `api`. Without them nothing here knows of connections or an async runtime.
 //!
 //! ```
-//! use discovery_proto::ring::v1::{Echo, Envelope, envelope::Kind};
+//! use discovery_proto::ring::v1::{Envelope, PublishRefused, envelope::Kind};
 //! use prost::Message;
 //!
-//! let said = Envelope { kind: Some(Kind::Echo(Echo { sequence: 300 })) };
+//! let refused = PublishRefused { sequence: 300, coordinator: None };
+//! let said = Envelope { kind: Some(Kind::PublishRefused(refused)) };
 //! let bytes = said.encode_to_vec();
-//! assert_eq!(bytes, [0x12, 3, 0x08, 0xac, 0x02]);
+//! assert_eq!(bytes, [0x52, 3, 0x08, 0xac, 0x02]);
 //! assert_eq!(Envelope::decode(bytes.as_slice())?, said);
 //! # Ok::<(), prost::DecodeError>(())
 //! ```

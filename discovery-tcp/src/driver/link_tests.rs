@@ -9,7 +9,7 @@ use super::super::outbox::UNHANDLED_MESSAGES_MAX;
 use super::super::security::Plaintext;
 use super::*;
 use crate::config::RingConfig;
-use crate::message::{Echo, Leave, Message, PublishRefused};
+use crate::message::{Leave, Message, PublishRefused};
 use crate::wire::{FRAME_BYTES_MAX, HELLO_BYTES_MAX, encode_frame};
 
 /// Longer than anything here takes; only a failure waits for it.
@@ -67,7 +67,10 @@ impl Rig {
 }
 
 fn said(sequence: u64) -> Message {
-    Message::Echo(Echo { sequence })
+    Message::PublishRefused(PublishRefused {
+        sequence,
+        coordinator: None,
+    })
 }
 
 fn frame(message: &Message) -> Frame {
@@ -261,17 +264,11 @@ async fn a_dropped_link_ends_at_once_and_reports_nothing() {
 async fn whoever_sends_faster_than_is_handled_is_held_back() {
     let mut rig = Rig::new(64);
     let count = 3 * UNHANDLED_MESSAGES_MAX;
-    let refused = |sequence| {
-        Message::PublishRefused(PublishRefused {
-            sequence,
-            coordinator: None,
-        })
-    };
     let mut other = rig.other;
     let sender = tokio::spawn(async move {
         for n in 0..count {
             let sequence = u64::try_from(n).unwrap();
-            other.write_all(&frame(&refused(sequence))).await.unwrap();
+            other.write_all(&frame(&said(sequence))).await.unwrap();
         }
         other
     });

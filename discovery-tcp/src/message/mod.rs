@@ -6,7 +6,7 @@
 //! | `forming` | contact, census rounds, founding by majority, recovery rounds |
 //! | `joining` | joining, dial-back, snapshots, leaving |
 //! | `deciding` | proposals, acceptances, promises, catching up, publishing |
-//! | `watching` | heartbeats, echoes, accusations |
+//! | `watching` | heartbeats, accusations |
 
 mod deciding;
 mod forming;
@@ -33,7 +33,7 @@ pub use greeting::{
 pub use joining::{
     DialBack, DialBackResult, Join, JoinAnswer, JoinVerdict, Leave, Snapshot, SnapshotAck,
 };
-pub use watching::{Alert, Echo, Heartbeat, Tick, Watermark};
+pub use watching::{Alert, Heartbeat, Tick, Watermark};
 
 /// One message on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +97,6 @@ pub enum Message {
     PublishRefused(PublishRefused),
     /// A subject shows life.
     Heartbeat(Heartbeat),
-    /// An observer shows that it hears.
-    Echo(Echo),
     /// Everybody whom the sender accuses.
     Alert(Alert),
     /// The last words on a link.
@@ -138,7 +136,6 @@ impl Message {
             Self::Publish(_) => "publish",
             Self::PublishRefused(_) => "publish_refused",
             Self::Heartbeat(_) => "heartbeat",
-            Self::Echo(_) => "echo",
             Self::Alert(_) => "alert",
             Self::Goodbye(_) => "goodbye",
         }

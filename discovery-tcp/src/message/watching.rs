@@ -1,4 +1,4 @@
-//! Heartbeats, echoes and accusations.
+//! Heartbeats and accusations.
 
 use discovery_core::{AccusationKind, NodeId, Term, TopologyId, UnixMillis};
 
@@ -35,13 +35,6 @@ pub struct Heartbeat {
     pub watermark: Watermark,
     /// The newest tick that the sender has seen.
     pub tick: Tick,
-}
-
-/// An observer shows a subject that it hears it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Echo {
-    /// The last sequence heard on this link.
-    pub sequence: u64,
 }
 
 /// Everybody whom the sender accuses; it replaces what the sender said before (CUT).

@@ -1,14 +1,10 @@
-//! Heartbeats and their echoes (CUT, TIME): a member shows life to those that watch it, and tells
-//! them what is decided and who coordinates.
+//! Heartbeats (CUT, TIME): a member shows life to those that watch it, and tells them what it heard
+//! of theirs, what is decided and who coordinates.
 
 use discovery_core::NodeId;
 
 use super::{Life, Ring};
-use crate::message::{Echo, Heartbeat, Message};
-
-/// Which heartbeats are answered with an echo, where no heartbeat goes back that could carry it: as
-/// many as tell the deaf in time (CUT-7), and no more, for each frame costs.
-const ECHO_EVERY: u64 = 3;
+use crate::message::{Heartbeat, Message};
 
 /// The last heartbeat sent to a member, and the last heard from it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,22 +49,11 @@ impl Ring {
             return;
         };
         m.watch.pulses.entry(from).or_default().heard = heartbeat.sequence;
-        let mutual = m.roster.index_of(from).is_some_and(|place| {
-            m.roster
-                .observers(m.place)
-                .any(|observer| observer == place)
-        });
         if let Some(subject) = m.watch.subjects.get_mut(&from) {
             subject.beats += 1;
             if subject.echo != heartbeat.echo {
                 subject.echo = heartbeat.echo;
                 subject.echo_at = now;
-            }
-            if !mutual && subject.beats % ECHO_EVERY == 1 {
-                let echo = Echo {
-                    sequence: heartbeat.sequence,
-                };
-                self.fx.send_to(from, Message::Echo(echo));
             }
         }
         self.heard_of(from, heartbeat);
@@ -95,15 +80,6 @@ impl Ring {
             if m.log.decided() < mark.position {
                 self.fetch_from(from);
             }
-        }
-    }
-
-    pub(super) fn on_echo(&mut self, from: NodeId, echo: Echo) {
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        if m.roster.index_of(from).is_some() {
-            m.watch.pulses.entry(from).or_default().heard = echo.sequence;
         }
     }
 }

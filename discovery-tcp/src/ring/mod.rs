@@ -375,11 +375,10 @@ impl Ring {
         };
         let from = entry.other_end().map(|end| end.node.id());
         entry.heard_at = self.fx.now;
-        entry.used_at = match &message {
-            // Signs of life need no link of their own.
-            Message::Heartbeat(_) | Message::Echo(_) => entry.used_at,
-            _ => self.fx.now,
-        };
+        // Signs of life need no link of their own.
+        if !matches!(message, Message::Heartbeat(_)) {
+            entry.used_at = self.fx.now;
+        }
         match (from, message) {
             (None, Message::Hello(intro)) => self.on_hello(link, &intro),
             (None, Message::HelloAnswer(intro)) => self.on_hello_answer(link, &intro),
@@ -424,7 +423,6 @@ impl Ring {
             Message::Publish(publish) => self.on_publish(link, from, &publish),
             Message::PublishRefused(refused) => self.on_publish_refused(refused),
             Message::Heartbeat(heartbeat) => self.on_heartbeat(from, heartbeat),
-            Message::Echo(echo) => self.on_echo(from, echo),
             Message::Alert(alert) => self.on_alert(from, alert),
             Message::Goodbye(goodbye) => self.on_goodbye(link, from, goodbye.reason),
         }

@@ -13,7 +13,7 @@ use super::planted::Bug;
 use super::takeover::backoff;
 use super::timers::Timer;
 use super::{Life, Ring};
-use crate::message::{CloseReason, Echo, Message};
+use crate::message::CloseReason;
 use crate::moment::Moment;
 
 /// First and longest pause between redials of an accused subject.
@@ -188,13 +188,6 @@ impl Ring {
         m.out_of_reach.remove(&node);
         if let Some(subject) = m.watch.subjects.get_mut(&node) {
             subject.echo_at = now;
-            let mutual = m
-                .roster
-                .index_of(node)
-                .is_some_and(|place| m.roster.observers(m.place).any(|other| other == place));
-            if !mutual {
-                self.fx.send_to(node, Message::Echo(Echo { sequence: 0 }));
-            }
             self.heard(node);
         }
     }
@@ -427,8 +420,8 @@ impl Ring {
     }
 }
 
-/// How long a subject may show no sign of hearing this node until it is dialled anew: twice as long
-/// as echoes are apart.
+/// How long a subject may show no sign of hearing this node until it is dialled anew: as long as
+/// six heartbeats take.
 fn deaf_after(limit: Duration) -> Duration {
     limit * 3 / 2
 }

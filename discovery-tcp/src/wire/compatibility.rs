@@ -13,9 +13,8 @@ use discovery_core::{
 
 use super::codec::{decode, encode};
 use crate::message::{
-    Best, CloseReason, Decision, Echo, Goodbye, Heartbeat, Introduction, MemberHint, Message,
-    PhaseKind, Position, PromiseAsk, Propose, PublishedMessage, Rank, Snapshot, Tick, Watermark,
-    WireRange,
+    Best, CloseReason, Decision, Goodbye, Heartbeat, Introduction, MemberHint, Message, PhaseKind,
+    Position, PromiseAsk, Propose, PublishedMessage, Rank, Snapshot, Tick, Watermark, WireRange,
 };
 
 fn topology_id() -> TopologyId {
@@ -202,12 +201,6 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn assert_frozen(frozen: &str, message: &Message) {
     assert_eq!(decode(&bytes(frozen)).as_ref(), Ok(message));
     assert_eq!(encode(message), bytes(frozen));
-}
-
-#[test]
-fn an_echo_is_as_it_was() {
-    let frozen = "120308ac02";
-    assert_frozen(frozen, &Message::Echo(Echo { sequence: 300 }));
 }
 
 #[test]

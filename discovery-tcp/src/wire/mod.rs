@@ -11,10 +11,10 @@
 //! Everything here is total: any bytes give a message or a typed refusal.
 //!
 //! ```
-//! use discovery_tcp::message::{Echo, Message};
+//! use discovery_tcp::message::{Message, PublishRefused};
 //! use discovery_tcp::wire::{FRAME_BYTES_MAX, FrameDecoder, decode, encode_frame};
 //!
-//! let said = Message::Echo(Echo { sequence: 300 });
+//! let said = Message::PublishRefused(PublishRefused { sequence: 300, coordinator: None });
 //! let sent = encode_frame(&said, FRAME_BYTES_MAX)?;
 //!
 //! let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);

@@ -9,7 +9,7 @@ use super::codec::{decode, encode};
 use super::error::{DecodeError, FrameError};
 use super::frame::{FRAME_BYTES_MAX, FrameDecoder, HELLO_BYTES_MAX, LENGTH_BYTES};
 use super::limits::{ACCUSATIONS_MAX, BITMAP_BYTES_MAX, ENTRIES_MAX, SKIP_MAX};
-use crate::message::{Alert, Echo, Message};
+use crate::message::{Alert, Message, PublishRefused};
 
 fn sent(kind: Kind) -> Result<Message, DecodeError> {
     decode(&v1::Envelope { kind: Some(kind) }.encode_to_vec())
@@ -100,9 +100,13 @@ fn a_kind_of_a_newer_node_is_named_by_its_number() {
 
 #[test]
 fn a_field_of_a_newer_node_is_skipped() {
-    // An echo of 300, with a field 9 that nobody knows; and a field 99 beside the echo.
-    let bytes = [0x12, 6, 0x08, 0xac, 0x02, 0x4a, 1, 5, 0x98, 0x06, 7];
-    assert_eq!(decode(&bytes), Ok(Message::Echo(Echo { sequence: 300 })));
+    // 300 refused, with a field 9 that nobody knows; and a field 99 beside the refusal.
+    let bytes = [0x52, 6, 0x08, 0xac, 0x02, 0x4a, 1, 5, 0x98, 0x06, 7];
+    let refused = PublishRefused {
+        sequence: 300,
+        coordinator: None,
+    };
+    assert_eq!(decode(&bytes), Ok(Message::PublishRefused(refused)));
 }
 
 #[test]

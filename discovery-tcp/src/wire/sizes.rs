@@ -16,7 +16,7 @@ use super::frame::{FRAME_BYTES_MAX, HELLO_BYTES_MAX, encode_frame};
 use super::limits::TEXT_BYTES_MAX;
 use crate::config::RingConfig;
 use crate::message::{
-    Best, Echo, Heartbeat, Introduction, JoinAnswer, JoinVerdict, MemberHint, Message, PhaseKind,
+    Best, Heartbeat, Introduction, JoinAnswer, JoinVerdict, MemberHint, Message, PhaseKind,
     Position, Propose, Rank, Snapshot, Tick, Watermark, WireRange,
 };
 use crate::ring::weight;
@@ -131,12 +131,6 @@ fn a_heartbeat_takes_forty_seven_bytes_after_a_week() {
     // Two a second: an hour, a week.
     assert_eq!(encode(&after(7_200)).len(), 44);
     assert_eq!(encode(&after(1_209_600)).len(), 47);
-}
-
-#[test]
-fn an_echo_takes_six_bytes_after_a_week() {
-    let sequence = 1_209_600;
-    assert_eq!(encode(&Message::Echo(Echo { sequence })).len(), 6);
 }
 
 #[test]

@@ -250,7 +250,7 @@ impl Cluster {
     /// A sign of life counts when it is taken in, not when it arrives.
     fn take_signs_of_life(&mut self, by: ProcessId, input: &Input) {
         if let Input::Received { link, message } = input
-            && matches!(message, Message::Heartbeat(_) | Message::Echo(_))
+            && matches!(message, Message::Heartbeat(_))
             && let Some((connection, side)) = self.processes[by.0 as usize].links.get(link)
         {
             let (from, _) = self.network.other_end(*connection, *side);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use discovery_core::PodFact;
 
 use super::*;
-use crate::message::{CloseReason, Echo, Message};
+use crate::message::{CloseReason, Message, PublishRefused};
 use crate::ring::LinkId;
 use crate::sim::api::WatchFault;
 
@@ -28,8 +28,11 @@ struct Talker {
     closes: bool,
 }
 
-fn echo(sequence: u64) -> Arc<Message> {
-    Arc::new(Message::Echo(Echo { sequence }))
+fn said(sequence: u64) -> Arc<Message> {
+    Arc::new(Message::PublishRefused(PublishRefused {
+        sequence,
+        coordinator: None,
+    }))
 }
 
 impl Script for Talker {
@@ -50,7 +53,7 @@ impl Script for Talker {
             Input::LinkFailed { failure, .. } => (format!("{failure:?}"), None),
             Input::LinkClosed { .. } => ("closed".to_owned(), None),
             Input::Received {
-                message: Message::Echo(it),
+                message: Message::PublishRefused(it),
                 ..
             } => (it.sequence.to_string(), None),
             Input::Leave => ("leave".to_owned(), Some(LinkId(0))),
@@ -58,7 +61,7 @@ impl Script for Talker {
         };
         self.log.borrow_mut().push(line);
         let Some(link) = link else { return Vec::new() };
-        let says = (1..=self.says).map(echo);
+        let says = (1..=self.says).map(said);
         let mut outputs: Vec<Output> = says.map(|message| Output::Send { link, message }).collect();
         if self.closes {
             let reason = CloseReason::Idle;

@@ -66,20 +66,18 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<Message>> {
             .prop_map(Message::PublishRefused)
             .boxed(),
         watching::heartbeat().prop_map(Message::Heartbeat).boxed(),
-        watching::echo().prop_map(Message::Echo).boxed(),
         watching::alert().prop_map(Message::Alert).boxed(),
     ]
 }
 
 /// The names of all kinds, in the order of the alphabet.
-pub(super) const KINDS: [&str; 32] = [
+pub(super) const KINDS: [&str; 31] = [
     "accepted",
     "alert",
     "decided",
     "defer",
     "dial_back",
     "dial_back_result",
-    "echo",
     "fetch",
     "found",
     "goodbye",

@@ -1,10 +1,10 @@
-//! Heartbeats, echoes and accusations.
+//! Heartbeats and accusations.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::values::{accusation_kind, millis, node_id, number, tick, topology_id, watermark};
-use crate::message::{Alert, Echo, Heartbeat, Tick};
+use crate::message::{Alert, Heartbeat, Tick};
 
 pub(super) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
     let all = (
@@ -25,10 +25,6 @@ pub(super) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
             tick: Tick { term, ..tick },
         }
     })
-}
-
-pub(super) fn echo() -> impl Strategy<Value = Echo> {
-    number().prop_map(|sequence| Echo { sequence })
 }
 
 pub(super) fn alert() -> impl Strategy<Value = Alert> {

@@ -104,7 +104,6 @@ fn kind(message: &Message) -> Kind {
         Message::Publish(it) => Kind::Publish(it.form()),
         Message::PublishRefused(it) => Kind::PublishRefused(it.form()),
         Message::Heartbeat(it) => Kind::Heartbeat(it.form()),
-        Message::Echo(it) => Kind::Echo(it.form()),
         Message::Alert(it) => Kind::Alert(it.form()),
         Message::Goodbye(it) => Kind::Goodbye(it.form()),
     }
@@ -141,7 +140,6 @@ fn message(kind: Kind) -> Result<Message, DecodeError> {
         Kind::Publish(it) => Message::Publish(Wire::read(it)?),
         Kind::PublishRefused(it) => Message::PublishRefused(Wire::read(it)?),
         Kind::Heartbeat(it) => Message::Heartbeat(Wire::read(it)?),
-        Kind::Echo(it) => Message::Echo(Wire::read(it)?),
         Kind::Alert(it) => Message::Alert(Wire::read(it)?),
         Kind::Goodbye(it) => Message::Goodbye(Wire::read(it)?),
     })

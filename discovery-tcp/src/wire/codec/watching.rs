@@ -1,4 +1,4 @@
-//! Heartbeats, echoes and accusations.
+//! Heartbeats and accusations.
 
 use discovery_core::{AccusationKind, Epoch, NodeId, Term, TopologyId, UnixMillis};
 use discovery_proto::ring::v1;
@@ -8,7 +8,7 @@ use super::evidence::{accusation_form, accusation_kind};
 use super::values::{
     cluster_form, cluster_id, forms, id_form, list, node_id, optional, order, required, version,
 };
-use crate::message::{Alert, Echo, Heartbeat, Position, Tick, Watermark};
+use crate::message::{Alert, Heartbeat, Position, Tick, Watermark};
 use crate::wire::error::DecodeError;
 use crate::wire::limits::ACCUSATIONS_MAX;
 
@@ -88,22 +88,6 @@ impl Wire for Heartbeat {
                 term: optional(form.tick_term)?.unwrap_or(term),
                 count: form.tick,
             },
-        })
-    }
-}
-
-impl Wire for Echo {
-    type Form = v1::Echo;
-
-    fn form(&self) -> v1::Echo {
-        v1::Echo {
-            sequence: self.sequence,
-        }
-    }
-
-    fn read(form: v1::Echo) -> Result<Self, DecodeError> {
-        Ok(Self {
-            sequence: form.sequence,
         })
     }
 }
