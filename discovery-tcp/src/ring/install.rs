@@ -271,7 +271,7 @@ impl Membership {
             self.removed.pop_front();
         }
         self.gather = Gather::default();
-        self.takeover.candidacy = None;
+        self.takeover.changed();
         self.tick_at = now;
         let is_member = |id: &NodeId| event.topology.member(*id).is_some();
         self.alerts.retain(|id, _| is_member(id));

@@ -9,7 +9,6 @@ use std::time::Duration;
 use discovery_core::{Member, NodeId, Term, Topology};
 
 use super::admission::Admission;
-use super::decide::step_down;
 use super::member::{Lead, Membership};
 use super::observation::Observation;
 use super::planted::Bug;
@@ -199,8 +198,7 @@ impl Ring {
             .is_some_and(|lead| lead.term == superseded.term);
         if leads && superseded.promised > superseded.term {
             // Somebody will not follow this term any more: ask for a higher one.
-            step_down(m);
-            self.stand(true);
+            self.stand_above(superseded.promised);
         }
     }
 }
@@ -241,6 +239,7 @@ impl Lead {
             ticked_at: now,
             spread_at: now,
             round_trip: Duration::ZERO,
+            promises_took: Duration::ZERO,
             recovery: None,
             leftovers: VecDeque::new(),
             confirmed: BTreeSet::new(),

@@ -35,6 +35,16 @@ pub(super) struct Takeover {
     pub(super) heard: Option<Term>,
     /// When another candidate was last promised something.
     pub(super) promised_at: Option<Moment>,
+    /// A rival's term that this node, which coordinated, leaves a moment to show a tick (TAKE-7).
+    yields: Option<(Term, Moment)>,
+}
+
+impl Takeover {
+    /// Another topology is in force: candidacies were for the one before.
+    pub(super) fn changed(&mut self) {
+        self.candidacy = None;
+        self.yields = None;
+    }
 }
 
 /// A term that promises are gathered for.
@@ -42,6 +52,7 @@ pub(super) struct Takeover {
 pub(super) struct Candidacy {
     pub(super) term: Term,
     pub(super) topology: TopologyId,
+    asked_at: Moment,
     pub(super) asked_for: Position,
     pub(super) promises: BTreeMap<NodeId, Tail>,
     alerts: Vec<(NodeId, AccusationKind)>,
@@ -93,6 +104,7 @@ impl Ring {
 
     /// Stands for a term above everything heard of. `over` tells that it coordinated before.
     pub(super) fn stand(&mut self, over: bool) {
+        let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
             return;
         };
@@ -134,6 +146,7 @@ impl Ring {
         m.takeover.candidacy = Some(Candidacy {
             term,
             topology: m.log.id(),
+            asked_at: now,
             asked_for: m.log.decided(),
             promises: BTreeMap::new(),
             alerts,
@@ -331,6 +344,7 @@ impl Ring {
                 self.fx.bug(Bug::LongestTail),
             )
         };
+        let took = self.fx.now.since(candidacy.asked_at);
         let mandate = Mandate {
             term: candidacy.term,
             promisers: candidacy.promises.keys().copied().collect::<BTreeSet<_>>(),
@@ -341,6 +355,54 @@ impl Ring {
         };
         self.fx.timers.clear(Timer::Takeover);
         self.lead(mandate);
+        if let Life::Member(m) = &mut self.life
+            && let Some(lead) = &mut m.lead
+        {
+            lead.promises_took = took;
+        }
+    }
+
+    /// Whoever coordinates is told of a higher promise, and asks for promises again. If that promise
+    /// was given to another, a majority may follow that one by now: its tick gets as much time as
+    /// two rounds of promises take. To ask at once would divide the others between the two.
+    pub(super) fn stand_above(&mut self, promised: Term) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let took = m.lead.as_ref().map(|lead| lead.promises_took);
+        let wait = took.unwrap_or_default() * 2;
+        let mine = m.topology().member(self.me.id()).map(|member| member.order);
+        step_down(m);
+        if wait.is_zero() || mine == Some(promised.order) {
+            self.stand(true);
+            return;
+        }
+        let wait = wait.min(self.config.silence_limit / 4);
+        m.takeover.yields = Some((promised, now + wait));
+        self.fx.after(Timer::Takeover, wait);
+    }
+
+    /// Whether a rival still has time; if it has let that pass, this node stands above it.
+    fn yields(&mut self) -> bool {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return false;
+        };
+        let Some((term, until)) = m.takeover.yields else {
+            return false;
+        };
+        if m.tick.term >= term || m.takeover.candidacy.is_some() {
+            m.takeover.yields = None;
+            return false;
+        }
+        if now < until {
+            self.fx.timers.set_by(Timer::Takeover, until);
+        } else {
+            m.takeover.yields = None;
+            self.stand(true);
+        }
+        true
     }
 
     /// A candidacy got no majority in time: it is asked anew under a higher term, later and later.
@@ -348,9 +410,12 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.lead.is_some() {
+        if m.lead.is_some() || self.yields() {
             return;
         }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
         let lost = m.lost_coordinator(self.fx.now, &self.config) || m.coordinator_is_accused();
         let heard = m.takeover.heard;
         if let Some(candidacy) = &m.takeover.candidacy
