@@ -34,21 +34,13 @@ impl Ring {
         if self.learner_is_behind(from, propose.topology) {
             return;
         }
-        let children = self.children_of(propose);
-        let Life::Member(m) = &self.life else {
-            return;
-        };
-        let before = m.id();
         // Its watermark first: it may install the topology that the rest names (DECIDE-6).
-        self.deliver_to(propose.term, propose.decided);
+        if self.is_ended_by(propose) {
+            return;
+        }
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if before == propose.topology && m.id() != before {
-            // That was all it had to say here.
-            self.pass_on(propose, &children);
-            return;
-        }
         let promised = m.log.promised();
         let verdict = m.log.accept(propose);
         match verdict {
@@ -67,6 +59,28 @@ impl Ring {
             Verdict::OtherTopology => self.meet_topology(from, propose.topology),
             Verdict::Nonsense => self.nonsense(link),
         }
+    }
+
+    /// Delivers what the proposal says to be decided. If that ends the topology that it is of, it is
+    /// passed on to those who had it from here, and has nothing more to say.
+    fn is_ended_by(&mut self, propose: &Propose) -> bool {
+        let Life::Member(m) = &self.life else {
+            return true;
+        };
+        if m.log.decided() >= propose.decided {
+            return false;
+        }
+        let before = m.id();
+        let children = self.children_of(propose);
+        self.deliver_to(propose.term, propose.decided);
+        let Life::Member(m) = &self.life else {
+            return true;
+        };
+        let is_over = before == propose.topology && m.id() != before;
+        if is_over {
+            self.pass_on(propose, &children);
+        }
+        is_over
     }
 
     fn accepted(&mut self, from: NodeId, propose: &Propose, position: Position, before: Term) {

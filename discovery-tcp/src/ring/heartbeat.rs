@@ -50,7 +50,7 @@ impl Ring {
         };
         m.watch.pulses.entry(from).or_default().heard = heartbeat.sequence;
         if let Some(subject) = m.watch.subjects.get_mut(&from) {
-            subject.beats += 1;
+            subject.has_beaten = true;
             if subject.echo != heartbeat.echo {
                 subject.echo = heartbeat.echo;
                 subject.echo_at = now;

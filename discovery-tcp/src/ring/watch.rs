@@ -41,7 +41,8 @@ pub(super) struct Subject {
     pub(super) judged_at: Moment,
     pub(super) echo: u64,
     pub(super) echo_at: Moment,
-    pub(super) beats: u64,
+    /// A heartbeat of it has come in.
+    pub(super) has_beaten: bool,
     /// Dialled anew for being silent; not again before it is heard.
     pub(super) dialled_anew: bool,
     pub(super) tries: u32,
@@ -256,7 +257,7 @@ impl Ring {
             }
             SubjectState::Redialling => self.accuse(node, kind),
             // Slow, or gone: whoever was never heard is accused of silence, if of anything.
-            SubjectState::Well if subject.beats == 0 && failure == DialFailure::TimedOut => {}
+            SubjectState::Well if !subject.has_beaten && failure == DialFailure::TimedOut => {}
             // It was never linked, or both sides dropped the link: this dial is the first sign.
             SubjectState::Well if !self.fx.links.is_linked(node) => {
                 subject.state = SubjectState::Redialling;
@@ -433,7 +434,7 @@ impl Subject {
             judged_at: now,
             echo: 0,
             echo_at: now,
-            beats: 0,
+            has_beaten: false,
             dialled_anew: false,
             tries: 0,
             state: SubjectState::Well,
