@@ -12,8 +12,8 @@ pub(crate) const OBSERVERS_MAX: usize = 8;
 
 /// How far from a member its observers stand on the circle of node ids, both ways: whom it observes,
 /// observes it, so that one link and its heartbeats serve both. The first four that a circle has
-/// room for count. They were searched for: whichever minority of up to 19 members dies, a cut takes
-/// some of it, and up to 18 members all of it.
+/// room for count. They were searched for: whichever minority of up to 18 members dies, one cut takes
+/// all of it.
 const DISTANCES: [usize; 8] = [1, 5, 23, 95, 11, 2, 7, 3];
 
 /// The members of one topology by place: the eldest stands at 0, the newest last. Who observes whom
@@ -169,27 +169,19 @@ impl Roster {
             }
         }
     }
-}
 
-impl Roster {
     /// Whether most members get what `root` proposes from whom they had it in an earlier topology.
     pub(crate) fn keeps_tree_of(&self, before: &Self, root: NodeId, fan_out: usize) -> bool {
-        let parents = |roster: &Self| -> Option<Vec<(NodeId, NodeId)>> {
-            let (nobody, root) = (roster.nobody(), roster.index_of(root)?);
-            let pair = |place| {
-                let parent = roster.parent(root, place, &nobody, fan_out)?;
-                Some((roster.node(place)?, roster.node(parent)?))
-            };
-            let mut pairs: Vec<_> = (0..roster.members()).filter_map(pair).collect();
-            pairs.sort_unstable();
-            Some(pairs)
+        let parent_in = |roster: &Self, id: NodeId| {
+            let (root, place) = (roster.index_of(root)?, roster.index_of(id)?);
+            roster.node(roster.parent(root, place, &roster.nobody(), fan_out)?)
         };
-        let (Some(before), Some(now)) = (parents(before), parents(self)) else {
-            return false;
+        let is_kept = |id: &&NodeId| {
+            let parent = parent_in(self, **id);
+            parent.is_some() && parent == parent_in(before, **id)
         };
-        let is_kept = |pair: &&(NodeId, NodeId)| before.binary_search(pair).is_ok();
-        let kept = now.iter().filter(is_kept).count();
-        kept * 4 >= now.len() * 3
+        let kept = self.ids.iter().filter(is_kept).count();
+        kept * 4 >= (self.members() - 1) * 3
     }
 }
 

@@ -249,3 +249,21 @@ fn up_to_seventeen_members_are_reached_directly() {
     assert!(roster.children(5, 6, &skip, 16).is_empty());
     assert_eq!(roster.parent(5, 4, &skip, 16), Some(5));
 }
+
+// Clauses: SPREAD-2
+#[test]
+fn a_tree_is_kept_by_all_who_stand_before_a_member_that_goes_or_comes() {
+    let of = |places: &mut dyn Iterator<Item = usize>| {
+        Roster::new(&topology(places.map(|place| member(place, Role::Member))))
+    };
+    let (before, root) = (Roster::sample(100), Roster::sample(1).node(0).unwrap());
+    let without = |gone: usize| of(&mut (0..100).filter(|place| *place != gone));
+    assert!(before.keeps_tree_of(&before, root, 16));
+    assert!(without(99).keeps_tree_of(&before, root, 16));
+    assert!(of(&mut (0..101)).keeps_tree_of(&before, root, 16));
+    // An inner node shifts all the others, a mass start brings as many as there were, and the tree
+    // of a root that is gone is nobody's.
+    assert!(!without(1).keeps_tree_of(&before, root, 16));
+    assert!(!of(&mut (0..200)).keeps_tree_of(&before, root, 16));
+    assert!(!without(0).keeps_tree_of(&before, root, 16));
+}
