@@ -134,6 +134,18 @@ fn followers_neither_vote_nor_raise_the_majority() {
     }
 }
 
+/// A number of members, the root of their tree, and who is left out of it.
+fn tree() -> impl Strategy<Value = (usize, usize, BTreeSet<usize>)> {
+    let of = |n| {
+        (
+            Just(n),
+            0..n,
+            proptest::collection::btree_set(0..n, 0..=n / 2),
+        )
+    };
+    (1..=300usize).prop_flat_map(of)
+}
+
 proptest! {
     // Clauses: CUT-1
     #[test]
@@ -165,9 +177,7 @@ proptest! {
     // Clauses: SPREAD-1
     #[test]
     fn leaving_members_out_gives_new_parents_to_their_children_alone(
-        (members, root, skipped) in (1..=300usize).prop_flat_map(|n| {
-            (Just(n), 0..n, proptest::collection::btree_set(0..n, 0..=n / 2))
-        }),
+        (members, root, skipped) in tree(),
         fan_out in 1..20usize,
     ) {
         let roster = Roster::sample(members);
@@ -185,9 +195,7 @@ proptest! {
     // Clauses: SPREAD-1
     #[test]
     fn the_tree_reaches_everybody_once_and_leads_back(
-        (members, root, skipped) in (1..=300usize).prop_flat_map(|n| {
-            (Just(n), 0..n, proptest::collection::btree_set(0..n, 0..=n / 2))
-        }),
+        (members, root, skipped) in tree(),
         fan_out in 1..20usize,
     ) {
         let roster = Roster::sample(members);
