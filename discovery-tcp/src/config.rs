@@ -91,9 +91,10 @@ pub struct RingConfig {
     pub hello_timeout: Duration,
     /// Pause before the second redial of a lost subject; default 25 ms.
     pub redial_pause: Duration,
-    /// Longest wait for subjects in doubt for silence; default 200 ms.
+    /// A cut waits for subjects in doubt for silence until nothing more was said for so long, but
+    /// never longer than this or an eighth of the silence limit; default 200 ms.
     pub doubt_wait_silence: Duration,
-    /// Longest wait for subjects in doubt for refused or closed links; default 25 ms.
+    /// The same for subjects in doubt for refused or closed links; default 25 ms.
     pub doubt_wait_closed: Duration,
     /// How long a leave may take to be decided; default 5 s.
     pub leave_limit: Duration,

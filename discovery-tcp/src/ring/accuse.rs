@@ -7,7 +7,9 @@ use super::member::{Membership, Said};
 use super::timers::Timer;
 use super::watch::{REDIAL, Subject, SubjectState};
 use super::{Life, Ring};
+use crate::config::RingConfig;
 use crate::message::{Alert, Message};
+use crate::moment::Moment;
 
 /// How many of the eldest are told of accusations, and as many more as are out of reach (CUT): few
 /// rounds of dials get past a whole zone that is lost.
@@ -60,6 +62,7 @@ impl Ring {
         };
         m.alerts.insert(me, said);
         let targets: Vec<NodeInfo> = m.alert_targets(me);
+        let coordinator = m.heeding_coordinator(now, &self.config, &targets);
         let alert = Alert {
             topology: m.log.id(),
             accusations,
@@ -68,7 +71,8 @@ impl Ring {
             if node.id() == me {
                 continue;
             }
-            if !self.fx.send_to(node.id(), Message::Alert(alert.clone())) {
+            let sent = self.fx.send_to(node.id(), Message::Alert(alert.clone()));
+            if !sent && coordinator.is_none_or(|id| id == node.id()) {
                 self.fx.ensure_link(&node, 0);
             }
         }
@@ -161,6 +165,29 @@ impl Membership {
         let accused =
             subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)));
         accused || self.out_of_reach.contains(&id)
+    }
+
+    /// The coordinator, if it is enough to tell it alone (CUT): its last tick is not late, and nobody
+    /// is accused who stands before one of these that may have to take over from it.
+    fn heeding_coordinator(
+        &self,
+        now: Moment,
+        config: &RingConfig,
+        targets: &[NodeInfo],
+    ) -> Option<NodeId> {
+        let coordinator = self.coordinator()?.id();
+        let is_late = now.since(self.tick_at) > config.silence_limit * 3 / 4;
+        if is_late || !targets.iter().any(|node| node.id() == coordinator) {
+            return None;
+        }
+        let place = |node: &NodeInfo| self.roster.index_of(node.id());
+        let youngest = targets.iter().filter_map(place).max()?;
+        let accuses = |(id, subject): (&NodeId, &Subject)| {
+            matches!(subject.state, SubjectState::Accused(..))
+                && self.roster.index_of(*id).is_some_and(|it| it <= youngest)
+        };
+        let elder_accused = self.watch.subjects.iter().any(accuses);
+        (!elder_accused).then_some(coordinator)
     }
 
     /// The eldest that this node does not doubt; itself may be one of them.

@@ -104,10 +104,15 @@ impl Ring {
             term,
             count: propose.tick,
         };
+        let is_new = m.tick.term < term;
         m.saw_tick(tick, self.fx.now);
         m.gather_own(from, term, position, propose.tick);
         let children = self.children_of(propose);
         self.pass_on(propose, &children);
+        if is_new {
+            // Another may coordinate, and not know whom this member accuses.
+            self.say(true);
+        }
         if propose.relay {
             self.fx.within(Timer::Gather, GATHER);
         } else {

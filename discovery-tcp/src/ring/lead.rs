@@ -140,7 +140,7 @@ impl Ring {
         lead.leaves.retain(stays);
         lead.probes.retain(|id, _| stays(id));
         lead.proposed.retain(|id, _| stays(id));
-        lead.doubt_since = None;
+        lead.doubt = None;
         lead.tick += 1;
         let tick = Tick {
             term: lead.term,
@@ -250,7 +250,7 @@ impl Lead {
             lagging: BTreeMap::new(),
             queue: VecDeque::new(),
             proposed: BTreeMap::new(),
-            doubt_since: None,
+            doubt: None,
             probes: BTreeMap::new(),
         }
     }

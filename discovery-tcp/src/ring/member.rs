@@ -116,8 +116,17 @@ pub(super) struct Lead {
     pub(super) lagging: BTreeMap<NodeId, u64>,
     pub(super) queue: VecDeque<Arc<Decision>>,
     pub(super) proposed: BTreeMap<NodeId, u64>,
-    pub(super) doubt_since: Option<Moment>,
+    pub(super) doubt: Option<Doubt>,
     pub(super) probes: BTreeMap<NodeId, Probing>,
+}
+
+/// A cut that waits for members in doubt: since when, and how much was said when something was said
+/// last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt {
+    pub(super) since: Moment,
+    pub(super) said_at: Moment,
+    pub(super) words: usize,
 }
 
 /// A subject none of whose observers is left: members of the coordinator's choice dial it.

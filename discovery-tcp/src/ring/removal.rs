@@ -7,7 +7,7 @@ use std::time::Duration;
 use discovery_core::{Accusation, AccusationKind, Evidence, NodeId, NodeInfo, UnixMillis};
 
 use super::cut::{self, Alerts, CutVerdict};
-use super::member::{Lead, Membership};
+use super::member::{Doubt, Lead, Membership};
 use super::output::Notice;
 use super::planted::Bug;
 use super::timers::Timer;
@@ -28,21 +28,12 @@ impl Ring {
         };
         let alerts = m.alerts_by_place();
         let verdict = self.judged(&alerts);
-        let wait = self.doubt_wait(&verdict);
+        if self.waits_for_doubted(&verdict, alerts.values().map(BTreeMap::len).sum()) {
+            return None;
+        }
         let Life::Member(m) = &mut self.life else {
             return None;
         };
-        let lead = m.lead.as_mut()?;
-        match wait {
-            Some(wait) if !verdict.remove.is_empty() => {
-                let since = *lead.doubt_since.get_or_insert(now);
-                if now < since + wait {
-                    self.fx.timers.set_by(Timer::Doubt, since + wait);
-                    return None;
-                }
-            }
-            _ => lead.doubt_since = None,
-        }
         let mut removals = m.cut(&verdict);
         let lead = m.lead.as_ref()?;
         removals.extend(lead.removals_beside_cuts(now, self.config.silence_limit * 3));
@@ -68,7 +59,7 @@ impl Ring {
             for (place, by) in alerts {
                 let implied = m.roster.observers(*place).filter(|it| doubted.contains(it));
                 let all: BTreeSet<usize> = by.keys().copied().chain(implied).collect();
-                let enough = m.roster.observers_each() / 2 + 1;
+                let enough = m.roster.observers(*place).count() / 2 + 1;
                 if all.len() >= enough && !verdict.remove.iter().any(|(it, _)| it == place) {
                     verdict.remove.push((*place, all.into_iter().collect()));
                 }
@@ -76,13 +67,44 @@ impl Ring {
         }
         if self.fx.bug(Bug::AlertCountedTwice) {
             for (place, by) in alerts {
-                let enough = m.roster.observers_each() / 2 + 1;
+                let enough = m.roster.observers(*place).count() / 2 + 1;
                 if by.len() * 2 >= enough && !verdict.remove.iter().any(|(it, _)| it == place) {
                     verdict.remove.push((*place, by.keys().copied().collect()));
                 }
             }
         }
         verdict
+    }
+
+    /// Whether a cut waits for members in doubt: until nothing new was said for as long as they are
+    /// worth, and not for ever (CUT-4).
+    fn waits_for_doubted(&mut self, verdict: &CutVerdict, words: usize) -> bool {
+        let now = self.fx.now;
+        let wait = self.doubt_wait(verdict);
+        let longest = self.config.silence_limit / 8;
+        let Life::Member(m) = &mut self.life else {
+            return false;
+        };
+        let Some(lead) = &mut m.lead else {
+            return false;
+        };
+        let Some(wait) = wait.filter(|_| !verdict.remove.is_empty()) else {
+            lead.doubt = None;
+            return false;
+        };
+        let doubt = lead.doubt.get_or_insert(Doubt {
+            since: now,
+            said_at: now,
+            words,
+        });
+        if words > doubt.words {
+            (doubt.words, doubt.said_at) = (words, now);
+        }
+        let until = (doubt.said_at + wait).min(doubt.since + wait.max(longest));
+        if now < until {
+            self.fx.timers.set(Timer::Doubt, until);
+        }
+        now < until
     }
 
     /// The longest wait that the subjects in doubt are worth.
