@@ -32,10 +32,10 @@ pub(crate) fn accusers_needed(healthy: usize) -> usize {
     healthy / 2 + 1
 }
 
-/// How many accusers put a member in doubt where each has so many observers: L. One flaky link in a
-/// small cluster shall not delay every cut.
-pub(crate) fn accusers_in_doubt(observers: usize) -> usize {
-    observers.min(2)
+/// How many accusers put a member in doubt in a cluster of so many: L. One flaky link shall not delay
+/// every cut, but of two members one is all there is.
+pub(crate) fn accusers_in_doubt(members: usize) -> usize {
+    if members > 2 { 2 } else { 1 }
 }
 
 /// Judges all alerts together (CUT-3). Only explicit words of a subject's own observers count;
@@ -48,6 +48,10 @@ pub(crate) fn accusers_in_doubt(observers: usize) -> usize {
 /// without it. Two halves that accuse each other are all barred, and so all in doubt. Where nobody
 /// can be the first to enter, a minority that none of the others hears enters as one.
 pub(crate) fn judge(roster: &Roster, alerts: &Alerts, unreachable: &OrderSet) -> CutVerdict {
+    if alerts.is_empty() && unreachable.is_empty() {
+        return CutVerdict::default();
+    }
+    roster.prepare();
     let case = Case::new(roster, alerts, unreachable);
     verdict(roster, alerts, &case.consistent_cut())
 }
@@ -56,7 +60,8 @@ pub(crate) fn judge(roster: &Roster, alerts: &Alerts, unreachable: &OrderSet) ->
 /// itself (TAKE).
 pub(crate) fn verifies(roster: &Roster, subject: usize, accusers: &Accusers) -> bool {
     let heard = |observer: &usize| accusers.contains_key(observer);
-    roster.observers(subject).filter(heard).count() >= accusers_needed(roster.observers_each())
+    let accusing = roster.observers(subject).filter(heard).count();
+    accusing >= accusers_needed(roster.observers(subject).count())
 }
 
 /// What counts against whom.
@@ -121,33 +126,42 @@ impl<'a> Case<'a> {
     }
 
     /// Members that observe each other and are lost together may have so many of their observers
-    /// among themselves that none of them can be the first. A minority enters together if whoever
-    /// else observes one of them accuses it, and several do.
+    /// among themselves that none of them can be the first. A minority enters together that none of
+    /// the others hears: whoever else observes one of them accuses it.
     fn unheard_together(&self, cut: &OrderSet, barred: &OrderSet) -> OrderSet {
-        let least = accusers_in_doubt(self.roster.observers_each());
-        let in_doubt = |place: &usize| {
-            let is_out = !barred.contains(*place) && !cut.contains(*place);
-            is_out && self.words_against(*place, cut).1 >= least
-        };
-        let mut together = self.set(self.accused.keys().copied().filter(in_doubt));
+        let mut together = self.suspects_of(cut, barred);
         loop {
             let mut whole = cut.clone();
             whole.union(&together);
+            let words = |place: usize| self.words_against(place, &whole);
             let unheard = |place: &usize| {
-                let (healthy, accusing) = self.words_against(*place, &whole);
-                healthy == accusing && accusing >= least
+                let (healthy, accusing) = words(*place);
+                healthy == accusing
             };
             let stay = self.set(together.iter().filter(unheard));
             if stay == together {
                 let is_minority = whole.len() * 2 < self.roster.members();
-                return if is_minority {
-                    stay
-                } else {
-                    self.roster.nobody()
-                };
+                let enters = |place: &usize| is_minority && words(*place).1 > 0;
+                return self.set(stay.iter().filter(enters));
             }
             together = stay;
         }
+    }
+
+    /// Who is accused by anybody outside of the cut, and who is observed by nobody else than those.
+    fn suspects_of(&self, cut: &OrderSet, barred: &OrderSet) -> OrderSet {
+        let is_out = |place: &usize| !barred.contains(*place) && !cut.contains(*place);
+        let is_accused = |place: &usize| self.words_against(*place, cut).1 > 0;
+        let accused = self.accused.keys().copied();
+        let accused = self.set(accused.filter(is_out).filter(is_accused));
+        let mut suspects = accused.clone();
+        let is_surrounded = |place: &usize| {
+            let mut observers = self.roster.observers(*place);
+            observers.all(|observer| accused.contains(observer) || cut.contains(observer))
+        };
+        let beside = accused.iter().flat_map(|it| self.roster.observers(it));
+        suspects.union(&self.set(beside.filter(is_out).filter(is_surrounded)));
+        suspects
     }
 
     fn set(&self, places: impl Iterator<Item = usize>) -> OrderSet {
@@ -197,7 +211,7 @@ fn verdict(roster: &Roster, alerts: &Alerts, cut: &OrderSet) -> CutVerdict {
     }
     for (subject, accusers) in alerts.iter().filter(|(s, _)| !cut.contains(**s)) {
         let accusers = healthy_accusers(*subject, accusers);
-        if accusers.len() >= accusers_in_doubt(roster.observers_each())
+        if accusers.len() >= accusers_in_doubt(roster.members())
             && let Some(strongest) = accusers.values().min()
         {
             verdict.in_doubt.push((*subject, *strongest));

@@ -86,9 +86,9 @@ fn the_numbers_needed_are_those_of_the_table() {
     ];
     for (members, k, needed, in_doubt) in table {
         let roster = Roster::sample(members);
-        assert_eq!(roster.observers_each(), k, "{members}");
+        assert_eq!(roster.observers(0).count(), k, "{members}");
         assert_eq!(accusers_needed(k), needed, "{members}");
-        assert_eq!(accusers_in_doubt(k), in_doubt, "{members}");
+        assert_eq!(accusers_in_doubt(members), in_doubt, "{members}");
         for subject in 0..members {
             for said in 0..=k {
                 let by: Accusers = roster
@@ -329,6 +329,32 @@ fn whichever_minority_of_a_small_cluster_dies_goes_with_one_change() {
             let gone = removed(&judged(&roster, &alerts));
             assert!(gone.into_iter().eq((0..members).filter(|it| dead(*it))));
         }
+    }
+}
+
+// Counter-example C42: one of them is accused by a single living observer, and so is no suspect of
+// its own. It must not vouch for the others.
+// Clauses: CUT-3
+#[test]
+fn who_is_nearly_unobserved_vouches_for_none_of_those_lost_with_it() {
+    let lost: [(usize, &[usize]); 4] = [
+        (31, &[1, 2, 4, 5, 7, 9, 11, 13, 19, 22, 23, 25, 27, 29, 30]),
+        (31, &[2, 3, 4, 6, 8, 10, 11, 14, 16, 20, 22, 23, 24, 26, 29]),
+        (
+            32,
+            &[0, 2, 5, 8, 10, 11, 14, 16, 20, 21, 22, 23, 24, 26, 29],
+        ),
+        (
+            33,
+            &[1, 2, 7, 9, 18, 19, 20, 21, 23, 24, 26, 27, 29, 30, 31, 32],
+        ),
+    ];
+    for (members, dead) in lost {
+        let roster = Roster::sample(members);
+        let alerts = all_accuse(&roster, dead.iter().copied(), |o| !dead.contains(&o));
+        let verdict = judged(&roster, &alerts);
+        assert_eq!(removed(&verdict), dead, "{members}");
+        assert_rightly(&roster, &alerts, &verdict);
     }
 }
 

@@ -46,6 +46,7 @@ mod forced;
 mod found;
 mod founding;
 mod gather;
+mod graph;
 mod greeting;
 mod hearsay;
 mod heartbeat;

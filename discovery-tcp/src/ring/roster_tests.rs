@@ -19,10 +19,19 @@ impl Roster {
     }
 }
 
+/// Ids as random ones are, which do not sort as their places do.
+pub(crate) fn sample_id(place: usize) -> NodeId {
+    let mut bits = place as u128 + 1;
+    for _ in 0..2 {
+        bits = bits.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645);
+        bits ^= bits >> 67;
+    }
+    NodeId::from_u128(bits)
+}
+
 fn member(place: usize, role: Role) -> Member {
     let order = u64::try_from(place).unwrap() + 1;
-    // Ids that do not sort as their places do.
-    let id = NodeId::from_u128(u128::from(order.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let id = sample_id(place);
     let name = NodeName::new(format!("n{order}")).unwrap();
     let address = "10.0.0.1:47500".parse().unwrap();
     Member {
@@ -44,55 +53,6 @@ fn topology(members: impl IntoIterator<Item = Member>) -> Topology {
         members: members.into_iter().collect(),
     })
     .unwrap()
-}
-
-/// Who observes whom, by id.
-fn pairs(roster: &Roster) -> BTreeSet<(NodeId, NodeId)> {
-    let id = |place| roster.node(place).unwrap();
-    (0..roster.members())
-        .flat_map(|place| roster.observers(place).map(move |o| (id(o), id(place))))
-        .collect()
-}
-
-// Clauses: CUT-1
-#[test]
-fn every_member_has_k_distinct_observers_and_is_none_of_them() {
-    for members in (1..=300).chain([511, 512, 1000, MEMBERS_MAX]) {
-        let roster = Roster::sample(members);
-        let wanted = (members - 1).min(OBSERVERS_MAX);
-        assert_eq!(roster.observers_each(), wanted);
-        for place in 0..members {
-            let observers: BTreeSet<usize> = roster.observers(place).collect();
-            assert_eq!(observers.len(), wanted, "{place} of {members}");
-            assert!(!observers.contains(&place), "{place} of {members}");
-            assert!(observers.iter().all(|observer| *observer < members));
-        }
-    }
-}
-
-// Clauses: CUT-1
-#[test]
-fn everybody_observes_who_observes_it() {
-    for members in (1..=200).chain([1000, MEMBERS_MAX]) {
-        let roster = Roster::sample(members);
-        for place in 0..members {
-            for other in roster.observers(place) {
-                assert!(
-                    roster.observers(other).any(|it| it == place),
-                    "{place} of {members}"
-                );
-            }
-        }
-    }
-}
-
-// Clauses: CUT-1
-#[test]
-fn nine_members_are_the_last_that_all_observe_each_other() {
-    for (members, full) in [(2, true), (5, true), (9, true), (10, false)] {
-        let all = pairs(&Roster::sample(members)).len();
-        assert_eq!(all == members * (members - 1), full, "{members}");
-    }
 }
 
 #[test]
@@ -147,33 +107,6 @@ fn tree() -> impl Strategy<Value = (usize, usize, BTreeSet<usize>)> {
 }
 
 proptest! {
-    // Clauses: CUT-1
-    #[test]
-    fn few_pairs_change_when_one_member_goes(
-        (members, gone) in (2..=100usize).prop_flat_map(|n| (Just(n), 0..n)),
-    ) {
-        let before = Roster::sample(members);
-        let stays = (0..members).filter(|place| *place != gone);
-        let after = Roster::new(&topology(stays.map(|place| member(place, Role::Member))));
-        let gone = before.node(gone).unwrap();
-
-        let left = pairs(&after);
-        let lost = pairs(&before)
-            .into_iter()
-            .filter(|pair| pair.0 != gone && pair.1 != gone && !left.contains(pair))
-            .count();
-
-        // A pair at a distance ends where the lost member stood between the two; a distance that
-        // the smaller circle has no room for ends for everybody.
-        let mut bound = 0;
-        for offset in &before.offsets {
-            let distance = *offset.min(&(members - offset));
-            let stays = after.offsets.contains(&distance);
-            bound += if stays { distance - 1 } else { members };
-        }
-        prop_assert!(lost <= bound, "{} of {} pairs, at most {}", lost, left.len(), bound);
-    }
-
     // Clauses: SPREAD-1
     #[test]
     fn leaving_members_out_gives_new_parents_to_their_children_alone(
@@ -225,20 +158,6 @@ proptest! {
             prop_assert_eq!(roster.children(root, lost, &skip, fan_out), Vec::<usize>::new());
             prop_assert_eq!(roster.parent(root, lost, &skip, fan_out), Some(root));
         }
-    }
-}
-
-#[test]
-fn a_circle_of_a_thousand_changes_few_pairs_whoever_goes() {
-    let before = Roster::sample(1000);
-    let all = pairs(&before);
-    for gone in [0, 1, 190, 500, 808, 999] {
-        let stays = (0..1000).filter(|place| *place != gone);
-        let after = Roster::new(&topology(stays.map(|place| member(place, Role::Member))));
-        let lost = all.difference(&pairs(&after)).count();
-        // 2 * 8 of its own, and the sum of what lies between two at each distance.
-        assert!(lost <= 16 + 240, "{gone}: {lost}");
-        assert!(lost > 16, "{gone}: {lost}");
     }
 }
 
