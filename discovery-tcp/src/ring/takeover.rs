@@ -416,7 +416,12 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let lost = m.lost_coordinator(self.fx.now, &self.config) || m.coordinator_is_accused();
+        // The newest tick may be its own, of a term that is superseded.
+        let was_own = m
+            .coordinator()
+            .is_some_and(|node| node.id() == self.me.id());
+        let lost =
+            was_own || m.lost_coordinator(self.fx.now, &self.config) || m.coordinator_is_accused();
         let heard = m.takeover.heard;
         if let Some(candidacy) = &m.takeover.candidacy
             && lost

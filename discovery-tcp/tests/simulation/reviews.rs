@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use discovery_core::{Term, Topology};
+use discovery_tcp::Moment;
 use discovery_tcp::message::Message;
 use discovery_tcp::ring::{Notice, Ring};
 use discovery_tcp::sim::{Cluster, Passage, Passing};
@@ -212,12 +213,9 @@ fn a_forced_epoch_stays_in_the_reach_of_listings() {
     assert!(after < Some(version + 1000), "{after:?} at {version}");
 }
 
-// Clauses: DECIDE-3, TAKE-7, SPREAD-4
-#[test]
-fn a_coordinator_told_of_a_higher_promise_asks_again() {
-    // C19: p-1 hears nothing of p-0, promises itself a term, and hears p-0 again.
+/// Five members; p-1 hears nothing of p-0, promises itself a term, and hears p-0 again.
+fn one_promised_more() -> Cluster {
     let mut cluster = members(None, 5);
-    let since = cluster.now();
     lose(&mut cluster, |passing, message| {
         let is_tick = matches!(message, Message::Propose(_) | Message::Heartbeat(_));
         let is_ask = matches!(message, Message::PromiseAsk(_) | Message::Alert(_));
@@ -229,11 +227,36 @@ fn a_coordinator_told_of_a_higher_promise_asks_again() {
     });
     assert!(has_promised, "{:?}", cluster.standings());
     cluster.intercept_nothing();
+    cluster
+}
 
+// Clauses: DECIDE-3, TAKE-7, SPREAD-4
+#[test]
+fn a_coordinator_told_of_a_higher_promise_asks_again() {
+    // C19.
+    let mut cluster = one_promised_more();
     wait(&mut cluster, "p-0 leads under a higher term", |it| {
         term_of(it, "p-0") > Some(Term::FIRST)
     });
-    assert_eq!(failed_since(&cluster, "p-2", since), Vec::<String>::new());
+    assert_eq!(
+        failed_since(&cluster, "p-2", Moment::START),
+        Vec::<String>::new()
+    );
+}
+
+// Clauses: TAKE-7, TAKE-8
+#[test]
+fn a_superseded_coordinator_waits_for_promises_that_take_long() {
+    // C44: they come after it has asked for them again.
+    let mut cluster = one_promised_more();
+    for other in 1..5 {
+        cluster.detour(&pod(other), "p-0", 400 * MS);
+    }
+    wait(&mut cluster, "p-0 is superseded", |it| !leads(it, "p-0"));
+    let leads_again = cluster.run_until(SECOND, |it| leads(it, "p-0"));
+    sound(&cluster);
+
+    assert!(leads_again, "{:?}", cluster.standings());
 }
 
 // Clauses: SNAP-3, STAND-2
