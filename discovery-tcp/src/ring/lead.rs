@@ -82,6 +82,8 @@ impl Ring {
             count: 1,
         };
         m.saw_tick(tick, self.fx.now);
+        // It has just asked everybody, and has links to all; the tree below it has none yet.
+        m.tree_from = m.tree_from.max(self.fx.now + self.config.settle);
         self.announce();
         self.count_own();
     }
