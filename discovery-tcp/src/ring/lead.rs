@@ -240,6 +240,7 @@ impl Lead {
             tick: 0,
             ticked_at: now,
             spread_at: now,
+            repair_to: (Position(0), 0),
             round_trip: Duration::ZERO,
             promises_took: Duration::ZERO,
             recovery: None,

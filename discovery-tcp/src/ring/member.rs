@@ -102,6 +102,8 @@ pub(super) struct Lead {
     /// When proposals were spread last, and how long a majority takes to have accepted them.
     pub(super) spread_at: Moment,
     pub(super) round_trip: Duration,
+    /// Up to where, and up to which tick, everything was sent when the next repair was asked for.
+    pub(super) repair_to: (Position, u64),
     /// How long a majority took to promise; zero if this is no candidate's term.
     pub(super) promises_took: Duration,
     /// The promisers of a recovery, all of whom must accept its first decision.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use discovery_core::{NodeId, NodeOrder};
 
@@ -53,7 +54,22 @@ impl Ring {
         let is_alone = m.members() == 1;
         self.spread_message(propose, &skip);
         if !is_alone {
-            self.fx.within(Timer::Repair, repair_pause);
+            self.repair_after(repair_pause);
+        }
+    }
+
+    /// Looks after whatever is under way now, unless that is to happen sooner.
+    fn repair_after(&mut self, pause: Duration) {
+        let at = self.fx.now + pause;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let Some(lead) = &mut m.lead else {
+            return;
+        };
+        if self.fx.timers.due(Timer::Repair).is_none_or(|due| due > at) {
+            lead.repair_to = (m.log.end_of(lead.term), lead.tick);
+            self.fx.timers.set(Timer::Repair, at);
         }
     }
 
@@ -131,7 +147,8 @@ impl Ring {
         }
     }
 
-    /// Serves whoever has not accepted what was sent a while ago (T2).
+    /// Serves whoever has not accepted what was sent a while ago (T2). What was sent since is on its
+    /// way.
     pub(super) fn repair(&mut self) {
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
@@ -144,22 +161,22 @@ impl Ring {
             return;
         }
         let pause = lead.repair_pause(&self.config);
-        let end = m.log.end_of(lead.term);
-        let behind = |place: usize| {
-            let (position, tick) = lead.accepted[place];
-            position < end || tick < lead.tick
+        let lacks = |place: usize, (end, tick): (Position, u64)| {
+            let (position, seen) = lead.accepted[place];
+            position < end || seen < tick
         };
+        let newest = (m.log.end_of(lead.term), lead.tick);
         let (mut due, mut early) = (Vec::new(), false);
-        for (place, node) in m.others().filter(|(place, _)| behind(*place)) {
-            if now.since(lead.served_at[place]) >= pause {
+        for (place, node) in m.others().filter(|(place, _)| lacks(*place, newest)) {
+            if lacks(place, lead.repair_to) && now.since(lead.served_at[place]) >= pause {
                 due.push(node.clone());
             } else {
                 early = true;
             }
         }
         if early {
-            // Served lately, or the round trip has grown since this look was asked for.
-            self.fx.within(Timer::Repair, pause);
+            // Sent or served lately, or the round trip has grown since this look was asked for.
+            self.repair_after(pause);
         }
         let again = !due.is_empty();
         for node in due {
@@ -171,8 +188,7 @@ impl Ring {
         }
         if again {
             // Each further time for the same members waits longer: the tick comes round anyway.
-            let pause = self.config.silence_limit / 8;
-            self.fx.within(Timer::Repair, pause);
+            self.repair_after(self.config.silence_limit / 8);
         }
     }
 }

@@ -78,6 +78,11 @@ impl Timers {
         self.at.contains_key(&timer)
     }
 
+    /// When a timer is due, if it is set.
+    pub(super) fn due(&self, timer: Timer) -> Option<Moment> {
+        self.at.get(&timer).copied()
+    }
+
     pub(super) fn next(&self) -> Option<Moment> {
         self.due.first().map(|(at, _)| *at)
     }

@@ -1,5 +1,6 @@
 //! Watching: who accuses whom, who is removed, and who is not (CUT, TAKE-9, SPREAD).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use discovery_core::AccusationKind;
@@ -255,6 +256,41 @@ fn a_killed_member_is_known_within_tens_of_milliseconds() {
     let is_gone = cluster.run_until(60 * MS, |it| it.members_at("p-0").len() == 8);
     sound(&cluster);
     assert!(is_gone);
+}
+
+/// How often each living pod has dialled.
+fn dials(cluster: &Cluster) -> BTreeMap<String, u64> {
+    let rings = (0..60).map(pod).filter_map(|pod| {
+        let dials = cluster.ring_of(&pod)?.counters().dials;
+        Some((pod, dials))
+    });
+    rings.collect()
+}
+
+// Clauses: CUT-1, CUT-5, SPREAD-2
+#[test]
+fn a_removal_among_many_needs_few_new_links() {
+    // Idle for long, so that the coordinator has links to its children and observers alone.
+    let mut cluster = members(None, 60);
+    cluster.run_for(30 * SECOND);
+    let topology = cluster.agreed().expect("they are one cluster").clone();
+    let newest = topology.members().last().expect("60").name().to_string();
+    let before = dials(&cluster);
+    cluster.unwant(&newest);
+    cluster.crash(&newest);
+    let is_gone = cluster.run_until(SECOND, |it| it.agreed().is_some_and(|it| it.len() == 59));
+    assert!(is_gone, "{:?}", cluster.standings());
+    cluster.run_for(SECOND);
+
+    sound(&cluster);
+    let after = dials(&cluster);
+    let dialled = |pod: &String| after.get(pod).copied().unwrap_or_default() - before[pod];
+    let coordinator = topology.eldest().name().to_string();
+    // The dead one, which may lack its last tick, and nobody else.
+    assert!(dialled(&coordinator) <= 1, "{}", dialled(&coordinator));
+    // Its observers dialled it twice and told the coordinator; four pairs are new.
+    let all: u64 = after.keys().map(dialled).sum();
+    assert!(all <= 8 * 2 + 8 + 4, "{all}");
 }
 
 // Clauses: CUT-3, CUT-4, DECIDE-10
