@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use discovery_tcp::sim::{self, Bug, Coverage, Report, Swarm};
+use discovery_tcp::sim::{Bug, Coverage, Report, Swarm};
 
 /// What is asked for on the command line.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ struct Options {
     minutes: Option<u64>,
     replay: Option<u64>,
     traces: PathBuf,
+    /// Every seed has more nodes than stand on one circle.
+    many: bool,
     /// Goes on after a broken promise, and tells them all in the end.
     keep_going: bool,
     /// Tells for each planted mistake which seed catches it first.
@@ -86,44 +88,58 @@ fn options() -> Result<Options, String> {
         minutes: None,
         replay: None,
         traces: PathBuf::from("target/sim"),
+        many: false,
         keep_going: false,
         bugs: false,
         bug: None,
     };
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
-        if word == "--keep-going" || word == "--bugs" {
-            options.keep_going |= word == "--keep-going";
-            options.bugs |= word == "--bugs";
-            continue;
-        }
-        let value = words
-            .next()
-            .ok_or_else(|| format!("{word} needs a value"))?;
-        if word == "--bug" {
-            options.bugs = true;
-            options.bug = Some(value);
-            continue;
-        }
-        if word == "--traces" {
-            options.traces = PathBuf::from(value);
-            continue;
-        }
-        let number = value
-            .parse()
-            .map_err(|_| format!("{word} {value}: not a whole number"))?;
         match word.as_str() {
-            "--seeds" => options.seeds = number,
-            "--from" => options.from = number,
-            "--minutes" => {
-                options.minutes = Some(number);
-                options.seeds = u64::MAX;
-            }
-            "--replay" => options.replay = Some(number),
-            _ => return Err(format!("{word} is no option")),
+            "--keep-going" => options.keep_going = true,
+            "--bugs" => options.bugs = true,
+            "--many" => options.many = true,
+            _ => takes_value(&mut options, &word, words.next())?,
         }
     }
     Ok(options)
+}
+
+fn takes_value(options: &mut Options, word: &str, value: Option<String>) -> Result<(), String> {
+    let value = value.ok_or_else(|| format!("{word} needs a value"))?;
+    let number = || {
+        let number = value.parse();
+        number.map_err(|_| format!("{word} {value}: not a whole number"))
+    };
+    match word {
+        "--bug" => {
+            options.bugs = true;
+            options.bug = Some(value);
+        }
+        "--traces" => options.traces = PathBuf::from(value),
+        "--seeds" => options.seeds = number()?,
+        "--from" => options.from = number()?,
+        "--minutes" => {
+            options.minutes = Some(number()?);
+            options.seeds = u64::MAX;
+        }
+        "--replay" => options.replay = Some(number()?),
+        _ => return Err(format!("{word} is no option")),
+    }
+    Ok(())
+}
+
+impl Options {
+    /// The run of a seed, traced or not.
+    fn swarm(&self, seed: u64, is_traced: bool) -> Swarm {
+        let mut swarm = if self.many {
+            Swarm::of_many(seed)
+        } else {
+            Swarm::of_seed(seed)
+        };
+        swarm.world.is_traced = is_traced;
+        swarm
+    }
 }
 
 impl Sweep {
@@ -134,7 +150,7 @@ impl Sweep {
             if seed >= last || self.is_late() {
                 break;
             }
-            let report = sim::run(seed, false);
+            let report = self.options.swarm(seed, false).run();
             let Ok(mut sum) = self.sum.lock() else { break };
             sum.0 += report.coverage;
             if let Some(violation) = &report.violation {
@@ -229,9 +245,10 @@ fn catch_all(options: &Options) -> ExitCode {
 fn catch(bug: Bug, options: &Options) -> String {
     let seeds = options.from..options.from.saturating_add(options.seeds);
     for seed in seeds {
-        let report = sim::run_with(seed, false, Some(bug));
-        if let Some(violation) = report.violation
-            && sim::run(seed, false).violation.is_none()
+        let mut swarm = options.swarm(seed, false);
+        swarm.world.bug = Some(bug);
+        if let Some(violation) = swarm.run().violation
+            && options.swarm(seed, false).run().violation.is_none()
         {
             return format!("seed {seed}: {violation}");
         }
@@ -241,13 +258,13 @@ fn catch(bug: Bug, options: &Options) -> String {
 
 /// Runs one seed again with its trace, shows the end of it and saves all of it.
 fn replay(seed: u64, options: &Options) -> ExitCode {
-    let swarm = Swarm::of_seed(seed);
+    let swarm = options.swarm(seed, true);
     println!(
         "seed {seed}: {} nodes, faults {:?}",
         swarm.nodes, swarm.faults
     );
     println!("{:?}", swarm.world);
-    let report = sim::run(seed, true);
+    let report = swarm.run();
     for line in report.trace.last(LINES_SHOWN) {
         println!("{line}");
     }
@@ -266,7 +283,8 @@ fn replay(seed: u64, options: &Options) -> ExitCode {
         }
         Some(violation) => {
             println!("seed {seed}: {violation}");
-            println!("replay with: cargo xtask sim --replay {seed}");
+            let many = if options.many { " --many" } else { "" };
+            println!("replay with: cargo xtask sim --replay {seed}{many}");
             ExitCode::FAILURE
         }
     }

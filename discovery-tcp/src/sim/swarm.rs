@@ -81,6 +81,17 @@ impl Swarm {
     pub fn of_seed(seed: u64) -> Self {
         let mut chance = Chance::of_seed(seed);
         let nodes = nodes(&mut chance);
+        Self::of(seed, nodes, chance)
+    }
+
+    /// The same for so many nodes as only few seeds have: those that stand in rings (CUT-1).
+    pub fn of_many(seed: u64) -> Self {
+        let mut chance = Chance::of_seed(seed);
+        let nodes = many_nodes(&mut chance);
+        Self::of(seed, nodes, chance)
+    }
+
+    fn of(seed: u64, nodes: usize, mut chance: Chance) -> Self {
         let mut world = World::of_seed(chance.bits());
         world.config = config(&mut chance, nodes);
         world.weather = weather(&mut chance);
@@ -177,9 +188,14 @@ fn nodes(chance: &mut Chance) -> usize {
         40..52 => 4,
         52..75 => 5,
         75..95 => chance.number(6, 9),
-        _ => chance.number(10, 25),
+        95..99 => chance.number(10, 25),
+        _ => return many_nodes(chance),
     };
     usize::try_from(nodes).unwrap_or(3)
+}
+
+fn many_nodes(chance: &mut Chance) -> usize {
+    usize::try_from(chance.number(33, 48)).unwrap_or(33)
 }
 
 fn config(chance: &mut Chance, nodes: usize) -> RingConfig {
