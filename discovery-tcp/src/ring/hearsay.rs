@@ -220,11 +220,12 @@ impl Ring {
             }
             let news = best.as_ref().is_some_and(|best| {
                 best.rank.node != end.node.id()
-                    && end.told_best.is_none_or(|before| best.rank < before)
-                    && end.rank.is_none_or(|theirs| best.rank < theirs)
+                    && end.knows.as_ref().is_none_or(|known| best.rank < **known)
             });
             if news || member.is_some() && !end.told_member {
-                end.told_best = best.as_ref().map(|best| best.rank).or(end.told_best);
+                let better = best.as_ref().map(|best| best.rank);
+                let known = better.into_iter().chain(end.knows.as_deref().copied());
+                end.knows = known.min().map(Box::new);
                 end.told_member |= member.is_some();
                 told.push(id);
             }

@@ -42,9 +42,9 @@ pub(super) enum Stage {
 pub(super) struct OtherEnd {
     pub(super) node: NodeInfo,
     pub(super) phase: PhaseKind,
-    pub(super) rank: Option<Rank>,
-    /// The rank of the best candidate, and whether a member, that it was told of last.
-    pub(super) told_best: Option<Rank>,
+    /// The rank of the best candidate that it knows of, itself or who it was told of, and whether it
+    /// was told of a member; nothing of a member, for most links stay as long as those.
+    pub(super) knows: Option<Box<Rank>>,
     pub(super) told_member: bool,
 }
 
@@ -168,18 +168,21 @@ impl Links {
         link.stage = Stage::Open(Box::new(OtherEnd {
             node: topology.map_or_else(|| intro.node.clone(), |it| shared(&intro.node, it)),
             phase: intro.phase,
-            rank: intro.rank,
-            told_best: None,
+            knows: intro.rank.map(Box::new),
             told_member: false,
         }));
         self.by_node.entry(intro.node.id()).or_default().push(id);
     }
 
-    /// Lets links hold the descriptions that a new topology holds, in place of their own.
+    /// Lets links hold the descriptions that a new topology holds, in place of their own, and forget
+    /// what only newcomers are told.
     pub(super) fn share_with(&mut self, topology: &Roster) {
         for link in self.table.values_mut() {
             if let Stage::Open(end) = &mut link.stage {
                 end.node = shared(&end.node, topology);
+                if topology.index_of(end.node.id()).is_some() {
+                    end.knows = None;
+                }
             }
         }
     }
