@@ -94,7 +94,7 @@ pub use lasting::{LastingCause, LastingRefusal};
 pub use observation::{Decider, Observation};
 pub use output::{Notice, Output};
 pub use planted::Bug;
-pub use status::{Status, Suspicion, observers_of};
+pub use status::{Status, Suspicion, observers, observers_of};
 
 use crate::config::RingConfig;
 use crate::message::{Message, WireRange};

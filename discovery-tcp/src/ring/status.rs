@@ -133,14 +133,22 @@ impl Ring {
     }
 }
 
-/// Who watches this member in this topology, nearest first; nobody if it is no member.
+/// Who watches this member in this topology; nobody if it is no member.
 pub fn observers_of(topology: &Topology, subject: NodeId) -> Vec<NodeId> {
     let roster = Roster::new(topology);
-    let Some(place) = roster.index_of(subject) else {
-        return Vec::new();
-    };
-    roster
-        .observers(place)
-        .filter_map(|observer| roster.node(observer))
-        .collect()
+    let place = roster.index_of(subject);
+    place.map_or_else(Vec::new, |place| ids(&roster, place))
+}
+
+/// Who watches each member of this topology, in the order of its members. Looks at all of them once.
+pub fn observers(topology: &Topology) -> Vec<Vec<NodeId>> {
+    let roster = Roster::new(topology);
+    roster.prepare();
+    let places = 0..roster.members();
+    places.map(|place| ids(&roster, place)).collect()
+}
+
+fn ids(roster: &Roster, place: usize) -> Vec<NodeId> {
+    let observers = roster.observers(place);
+    observers.filter_map(|it| roster.node(it)).collect()
 }

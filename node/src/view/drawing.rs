@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use discovery_core::{
     FinderError, Finding, Member, NodeId, NodeName, Seed, SeedCondition, SeedReport, Standing,
     Topology,
 };
 use discovery_tcp::message::PhaseKind;
-use discovery_tcp::ring::{Status, observers_of};
+use discovery_tcp::ring::{self, Status};
 
 use super::happening::Happenings;
 use super::knocking::Knock;
@@ -17,6 +18,8 @@ use super::sight::{FinderSight, MemberSight, SeedSight, Sight, SuspicionSight, T
 /// What a sight is drawn from, besides the status.
 #[derive(Debug)]
 pub(super) struct Surroundings<'a> {
+    /// The topology, as drawn when it or what is listed changed last.
+    pub(super) topology: Option<Arc<TopologySight>>,
     /// What the finder said last.
     pub(super) report: Option<&'a SeedReport>,
     /// When its source last confirmed it, milliseconds since 1970.
@@ -31,7 +34,6 @@ pub(super) struct Surroundings<'a> {
 
 /// Draws a node.
 pub(super) fn draw(status: &Status, around: &Surroundings<'_>) -> Sight {
-    let topology = last_topology(status);
     let lost_for = status.without_quorum_for;
     let lost_since = lost_for.map(|lost| {
         let lost = i64::try_from(lost.as_millis()).unwrap_or(i64::MAX);
@@ -67,7 +69,7 @@ pub(super) fn draw(status: &Status, around: &Surroundings<'_>) -> Sight {
         decided: status.decided,
         epoch_source: status.epoch_source,
         links: status.links,
-        topology: topology.map(|topology| topology_sight(topology, around.report)),
+        topology: around.topology.clone(),
         suspicions,
         finder: finder_sight(status, around),
     }
@@ -90,13 +92,14 @@ pub(crate) const fn phase_name(phase: PhaseKind) -> &'static str {
     }
 }
 
-fn topology_sight(topology: &Topology, report: Option<&SeedReport>) -> TopologySight {
+/// Draws a topology beside what is listed; costs as much as all its members have to say.
+pub(super) fn topology_sight(topology: &Topology, report: Option<&SeedReport>) -> TopologySight {
     let listed = report.and_then(|report| match &report.finding {
         Finding::Known(seeds) => Some(seeds.clone()),
         Finding::KnownEmpty | Finding::Unknown(_) => None,
     });
     let order = |id: NodeId| topology.member(id).map(|member| member.order.get());
-    let member = |member: &Member| MemberSight {
+    let member = |(member, observers): (&Member, Vec<NodeId>)| MemberSight {
         id: member.id().to_string(),
         name: member.name().to_string(),
         order: member.order.get(),
@@ -112,14 +115,12 @@ fn topology_sight(topology: &Topology, report: Option<&SeedReport>) -> TopologyS
             .iter()
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
-        observers: observers_of(topology, member.id())
-            .into_iter()
-            .filter_map(order)
-            .collect(),
+        observers: observers.into_iter().filter_map(order).collect(),
         is_listed: listed
             .as_ref()
             .map(|seeds| seeds.iter().any(|seed| is_same(seed, member))),
     };
+    let members = topology.members().iter();
     TopologySight {
         cluster_id: topology.cluster_id().to_string(),
         epoch: topology.epoch().to_string(),
@@ -127,7 +128,7 @@ fn topology_sight(topology: &Topology, report: Option<&SeedReport>) -> TopologyS
         term: topology.term().to_string(),
         content_hash: format!("{:016x}", topology.content_hash()),
         majority: topology.voters().count() / 2 + 1,
-        members: topology.members().iter().map(member).collect(),
+        members: members.zip(ring::observers(topology)).map(member).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use discovery_core::{
     Delivery, Discovery, Finder, Finding, NodeId, SeedReport, SeedWatch, Standing, Subscription,
-    Topology, UnixMillis,
+    Topology, TopologyId, UnixMillis,
 };
 use discovery_tcp::TcpDiscovery;
 use discovery_tcp::ring::Status;
@@ -17,11 +17,11 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
-use super::drawing::{Surroundings, draw, last_topology, strangers};
+use super::drawing::{Surroundings, draw, last_topology, strangers, topology_sight};
 use super::happening::What;
 use super::knocking::{Knock, knock_at};
 use super::overheard::Heard;
-use super::sight::Sight;
+use super::sight::{Sight, TopologySight};
 use super::tallies::accusation_kind;
 use super::wording::{decided, finder_says, snapshot, stands};
 use super::{ANSWER_LIMIT, Look};
@@ -56,6 +56,7 @@ pub(super) fn start(
         report: None,
         confirmed_at: None,
         topology: None,
+        drawn: None,
         accused: BTreeMap::new(),
         knocks: BTreeMap::new(),
         knocking: None,
@@ -78,6 +79,8 @@ struct Lookout {
     confirmed_at: Option<i64>,
     /// The topology told last, which names those whom the next change removes.
     topology: Option<Topology>,
+    /// The topology drawn last, beside what was listed then.
+    drawn: Option<(TopologyId, Arc<TopologySight>)>,
     /// Every accusation seen last, by subject and observer.
     accused: BTreeMap<(NodeId, NodeId), Suspicion>,
     knocks: BTreeMap<SocketAddr, Knock>,
@@ -174,9 +177,11 @@ impl Lookout {
         self.hear();
         self.knock(&status);
         self.compare_suspicions(&status);
+        let topology = last_topology(&status).map(|topology| self.draw_topology(topology));
         let sight = draw(
             &status,
             &Surroundings {
+                topology,
                 report: self.report.as_ref(),
                 confirmed_at: self.confirmed_at,
                 happenings: &self.look.happenings,
@@ -186,6 +191,18 @@ impl Lookout {
         );
         self.publish(sight);
         true
+    }
+
+    /// The members are many and change seldom: they are drawn when they do, or the listing does.
+    fn draw_topology(&mut self, topology: &Topology) -> Arc<TopologySight> {
+        match &self.drawn {
+            Some((id, drawn)) if *id == topology.id() => Arc::clone(drawn),
+            _ => {
+                let drawn = Arc::new(topology_sight(topology, self.report.as_ref()));
+                self.drawn = Some((topology.id(), Arc::clone(&drawn)));
+                drawn
+            }
+        }
     }
 
     /// Takes in what the finder says; watches it closely only while somebody looks.
@@ -224,6 +241,7 @@ impl Lookout {
                 *troubles.entry(error.cause().as_str()).or_default() += 1;
             }
             self.look.happenings.add(wall(), finder_says(&report));
+            self.drawn = None;
         }
         self.report = Some(report);
     }

@@ -1,6 +1,8 @@
 //! Everything to be seen of a node at one moment, as the page gets it. Wall times are milliseconds
 //! since 1970, so that a sight is equal to the one before it unless something happened.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 /// A node and its cluster, as this node sees them.
@@ -35,7 +37,7 @@ pub struct Sight {
     /// Links that are open or being opened.
     pub links: usize,
     /// The topology in force here, or the last one known.
-    pub topology: Option<TopologySight>,
+    pub topology: Option<Arc<TopologySight>>,
     /// Who accuses whom.
     pub suspicions: Vec<SuspicionSight>,
     /// What the finder says.
