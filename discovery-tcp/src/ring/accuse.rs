@@ -161,10 +161,12 @@ impl Membership {
 
     /// Whether this node accuses a member, or cannot reach it.
     pub(super) fn doubts(&self, id: NodeId) -> bool {
+        self.accuses(id) || self.out_of_reach.contains(&id)
+    }
+
+    fn accuses(&self, id: NodeId) -> bool {
         let subject = self.watch.subjects.get(&id);
-        let accused =
-            subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)));
-        accused || self.out_of_reach.contains(&id)
+        subject.is_some_and(|subject| matches!(subject.state, SubjectState::Accused(..)))
     }
 
     /// The coordinator, if it is enough to tell it alone (CUT): its last tick is not late, and nobody
@@ -177,7 +179,7 @@ impl Membership {
     ) -> Option<NodeId> {
         let coordinator = self.coordinator()?.id();
         let is_late = now.since(self.tick_at) > config.silence_limit * 3 / 4;
-        if is_late || !targets.iter().any(|node| node.id() == coordinator) {
+        if is_late || self.doubts(coordinator) {
             return None;
         }
         let place = |node: &NodeInfo| self.roster.index_of(node.id());
@@ -200,9 +202,9 @@ impl Membership {
             .take(TOLD + self.out_of_reach.len())
             .map(|member| member.info.clone())
             .collect();
-        // The coordinator need not be among the eldest.
+        // The coordinator need not be among the eldest, and a dial of it that failed not the last.
         if let Some(coordinator) = self.coordinator()
-            && !self.doubts(coordinator.id())
+            && !self.accuses(coordinator.id())
             && !targets.iter().any(|node| node.id() == coordinator.id())
         {
             targets.push(coordinator.clone());

@@ -59,9 +59,13 @@ pub(crate) fn judge(roster: &Roster, alerts: &Alerts, unreachable: &OrderSet) ->
 /// Whether these accusers alone would have their subject removed, for whoever does not see it
 /// itself (TAKE).
 pub(crate) fn verifies(roster: &Roster, subject: usize, accusers: &Accusers) -> bool {
-    let heard = |observer: &usize| accusers.contains_key(observer);
-    let accusing = roster.observers(subject).filter(heard).count();
-    accusing >= accusers_needed(roster.observers(subject).count())
+    // Most are accused by nobody, and whoever asks for one may ask for all.
+    if accusers.is_empty() {
+        return false;
+    }
+    let observers: Vec<usize> = roster.observers(subject).collect();
+    let accusing = observers.iter().filter(|it| accusers.contains_key(it));
+    accusing.count() >= accusers_needed(observers.len())
 }
 
 /// What counts against whom.
@@ -140,9 +144,13 @@ impl<'a> Case<'a> {
             };
             let stay = self.set(together.iter().filter(unheard));
             if stay == together {
-                let is_minority = whole.len() * 2 < self.roster.members();
-                let enters = |place: &usize| is_minority && words(*place).1 > 0;
-                return self.set(stay.iter().filter(enters));
+                let entering = self.set(stay.iter().filter(|place| words(*place).1 > 0));
+                let is_minority = (cut.len() + entering.len()) * 2 < self.roster.members();
+                return if is_minority {
+                    entering
+                } else {
+                    self.roster.nobody()
+                };
             }
             together = stay;
         }

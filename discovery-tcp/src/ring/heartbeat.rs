@@ -69,7 +69,14 @@ impl Ring {
             self.meet_topology(from, heartbeat.topology);
             return;
         }
+        let is_new = m.tick.term < heartbeat.tick.term;
         m.saw_tick(heartbeat.tick, now);
+        if is_new {
+            self.say(true);
+        }
+        let Life::Member(m) = &self.life else {
+            return;
+        };
         let mark = heartbeat.watermark;
         let lead = m.lead.as_ref().map(|lead| lead.term);
         if mark.position > m.log.decided() && lead != Some(mark.term) {

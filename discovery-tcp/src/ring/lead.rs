@@ -255,6 +255,7 @@ impl Lead {
             proposed: BTreeMap::new(),
             doubt: None,
             probes: BTreeMap::new(),
+            probed: 0,
         }
     }
 

@@ -182,6 +182,10 @@ impl Links {
                 end.node = shared(&end.node, topology);
                 if topology.index_of(end.node.id()).is_some() {
                     end.knows = None;
+                    end.phase = match end.phase {
+                        PhaseKind::Newcomer => PhaseKind::Member,
+                        phase @ (PhaseKind::Member | PhaseKind::Leaving) => phase,
+                    };
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! and counts who failed. How a member dials for it is in `dial_back.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use discovery_core::NodeId;
 
@@ -10,6 +11,7 @@ use super::member::{Membership, Probing};
 use super::order_set::OrderSet;
 use super::{Life, Ring};
 use crate::message::{DialBack, DialBackResult, Message};
+use crate::moment::Moment;
 
 /// How many members dial such a subject, and how many must fail.
 const PROBERS: (usize, usize) = (3, 2);
@@ -50,7 +52,8 @@ impl Ring {
                 .collect();
             let mut requests = BTreeMap::new();
             for prober in healthy {
-                let request = PROBE_NUMBERS + lead.tick * 64 + requests.len() as u64;
+                let request = PROBE_NUMBERS + lead.probed;
+                lead.probed += 1;
                 let addresses = subject.addresses().to_vec();
                 let ask = DialBack {
                     request,
@@ -87,16 +90,13 @@ impl Ring {
 }
 
 impl Membership {
-    /// Whom appointed members could not dial (CUT-8).
-    pub(super) fn unreachable(&self) -> OrderSet {
-        let mut unreachable = self.roster.nobody();
-        for (id, probing) in self.lead.iter().flat_map(|lead| &lead.probes) {
-            let place = self
-                .roster
-                .index_of(*id)
-                .filter(|_| probing.failed.len() >= PROBERS.1);
-            place.map(|place| unreachable.insert(place));
-        }
-        unreachable
+    /// Whom members that were appointed within a silence limit could not dial (CUT-8).
+    pub(super) fn unreachable(&self, now: Moment, limit: Duration) -> OrderSet {
+        let probes = self.lead.iter().flat_map(|lead| &lead.probes);
+        let failed = probes.filter(|(_, probing)| {
+            probing.failed.len() >= PROBERS.1 && now.since(probing.since) <= limit
+        });
+        let places = failed.filter_map(|(id, _)| self.roster.index_of(*id));
+        OrderSet::of(self.members(), places)
     }
 }

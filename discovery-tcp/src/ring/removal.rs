@@ -47,7 +47,8 @@ impl Ring {
         let Life::Member(m) = &self.life else {
             return CutVerdict::default();
         };
-        let mut verdict = cut::judge(&m.roster, alerts, &m.unreachable());
+        let unreachable = m.unreachable(self.fx.now, self.config.silence_limit);
+        let mut verdict = cut::judge(&m.roster, alerts, &unreachable);
         if self.fx.bug(Bug::OneAccuserSuffices) {
             let accused = alerts.iter().filter(|(_, by)| !by.is_empty());
             verdict.remove = accused

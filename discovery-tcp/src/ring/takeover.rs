@@ -1,20 +1,17 @@
-//! A higher term (TAKE): who stands for it, who promises, what the new coordinator takes over.
+//! A higher term (TAKE): standing for it, asking for promises, what the new coordinator takes over.
+//! Whose turn it is, is in `succession.rs`; the promiser's side in `promise.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use discovery_core::{AccusationKind, NodeId, NodeInfo, NodeOrder, Term, TopologyId};
 
-use super::cut;
 use super::decide::step_down;
-use super::input::LinkId;
 use super::lead::Mandate;
-use super::member::Membership;
 use super::observation::Observation;
 use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
-use crate::config::RingConfig;
 use crate::message::{
     Message, Position, Promise, PromiseAsk, PromiseRefusal, PromiseRefused, Tail,
 };
@@ -213,72 +210,6 @@ impl Ring {
         }
     }
 
-    pub(super) fn on_promise_ask(&mut self, link: LinkId, from: NodeId, ask: &PromiseAsk) {
-        let now = self.fx.now;
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        if ask.topology != m.id() {
-            if ask.topology.cluster_id == m.id().cluster_id && ask.topology > m.id() {
-                let why = PromiseRefusal::Behind;
-                let refusal = PromiseRefused {
-                    term: ask.term,
-                    why,
-                };
-                self.fx.send(link, Message::PromiseRefused(refusal));
-            }
-            self.meet_topology(from, ask.topology);
-            return;
-        }
-        let Some(asker) = m.topology().member(from) else {
-            return;
-        };
-        if !asker.votes() || ask.term.order != asker.order && !self.fx.bug(Bug::SharedTerms) {
-            self.nonsense(link);
-            return;
-        }
-        // Its own earlier promise may have been lost with a link (TAKE-3); terms carry their owner.
-        let again = ask.term == m.log.promised() && ask.term.order == asker.order;
-        m.takeover.heard = m.takeover.heard.max(Some(ask.term));
-        if ask.decided < m.log.decided() && !self.fx.bug(Bug::PromisesToLaggard) {
-            self.tell_newer(from);
-            return;
-        }
-        let itself = m.coordinator().is_some_and(|node| node.id() == from);
-        let willing = itself || m.lost_coordinator(now, &self.config) || m.verified_by(ask);
-        let why = if !willing {
-            PromiseRefusal::CoordinatorHeard(m.watermark)
-        } else if !again && !m.log.promise(ask.term) {
-            PromiseRefusal::Promised(m.log.promised())
-        } else {
-            let (topology, term) = (ask.topology, ask.term);
-            self.fx.observe(|| Observation::Promised { term });
-            step_down(m);
-            m.takeover.promised_at = Some(now);
-            let mut tail = m.log.tail_after(ask.decided);
-            let own = m.topology().members()[m.place].order;
-            if self.fx.bug(Bug::OwnAcceptanceMissing)
-                && tail.term.is_some_and(|term| term.order == own)
-            {
-                (tail.term, tail.entries) = (None, Vec::new());
-            }
-            self.fx.send(
-                link,
-                Message::Promise(Promise {
-                    topology,
-                    term,
-                    tail,
-                }),
-            );
-            return;
-        };
-        let refusal = PromiseRefused {
-            term: ask.term,
-            why,
-        };
-        self.fx.send(link, Message::PromiseRefused(refusal));
-    }
-
     pub(super) fn on_promise(&mut self, from: NodeId, promise: Promise) {
         let Life::Member(m) = &mut self.life else {
             return;
@@ -474,68 +405,4 @@ pub(super) fn backoff(pauses: (Duration, Duration), attempt: u32) -> Duration {
         .0
         .saturating_mul(1 << attempt.saturating_sub(1).min(16));
     doubled.min(pauses.1)
-}
-
-impl Membership {
-    /// Everybody who accuses this member, as an observer of it.
-    pub(super) fn alerts_against(&self, subject: NodeId) -> Vec<(NodeId, AccusationKind)> {
-        let mut against = Vec::new();
-        for (observer, said) in &self.alerts {
-            let word = said.accusations.iter().find(|(id, _, _)| *id == subject);
-            against.extend(word.map(|(_, kind, _)| (*observer, *kind)));
-        }
-        against
-    }
-
-    pub(super) fn coordinator_is_accused(&self) -> bool {
-        let Some(coordinator) = self.coordinator().map(NodeInfo::id) else {
-            return true;
-        };
-        self.accused_enough(coordinator, &self.alerts_against(coordinator))
-    }
-
-    fn accused_enough(&self, subject: NodeId, alerts: &[(NodeId, AccusationKind)]) -> bool {
-        let Some(subject) = self.roster.index_of(subject) else {
-            return false;
-        };
-        let alerts = alerts
-            .iter()
-            .filter_map(|(observer, kind)| Some((self.roster.index_of(*observer)?, *kind)))
-            .collect();
-        cut::verifies(&self.roster, subject, &alerts)
-    }
-
-    /// Whether the alerts of a request prove that the coordinator is accused by enough (D8).
-    fn verified_by(&self, ask: &PromiseAsk) -> bool {
-        let Some(coordinator) = self.coordinator().map(NodeInfo::id) else {
-            return true;
-        };
-        ask.accused.contains(&coordinator) && self.accused_enough(coordinator, &ask.alerts)
-    }
-
-    /// How many of the eldest have had their turn. With each quarter of the silence limit since the
-    /// coordinator was lost the next have it, always one more than in the quarter before: a whole
-    /// zone of elders may be lost.
-    fn turns_lost(&self, now: Moment, config: &RingConfig) -> usize {
-        let lost_for = now
-            .since(self.tick_at)
-            .saturating_sub(self.tick_limit(config));
-        let quarter = (config.silence_limit / 4).as_millis().max(1);
-        let quarters = usize::try_from(lost_for.as_millis() / quarter).unwrap_or(usize::MAX);
-        let quarters = quarters.min(self.members());
-        quarters * (quarters + 1) / 2
-    }
-
-    /// Whose turn it is before this member's: the elder voters but the lost coordinator, whom their
-    /// observers do not accuse enough and this member can reach.
-    fn ahead_in_line(&self) -> Vec<&NodeInfo> {
-        let coordinator = self.coordinator().map(NodeInfo::id);
-        let elder = self.roster.voters().iter();
-        elder
-            .take_while(|place| *place < self.place)
-            .filter_map(|place| self.roster.info(place))
-            .filter(|node| Some(node.id()) != coordinator && !self.doubts(node.id()))
-            .filter(|node| !self.accused_enough(node.id(), &self.alerts_against(node.id())))
-            .collect()
-    }
 }
