@@ -26,9 +26,9 @@ pub(super) enum Look {
 pub(super) struct Contact {
     pub(super) seed: Seed,
     /// The process met there, over an open link.
-    pub(super) met: Option<NodeId>,
+    met: Option<SlimId>,
     /// The process that had been met when the listing was asked for.
-    pub(super) listed_as: Option<NodeId>,
+    listed_as: Option<SlimId>,
     /// It belongs to a cluster of another name.
     pub(super) foreign: bool,
     /// It gave the answer that the round needs.
@@ -41,6 +41,22 @@ pub(super) struct Contact {
     tries: u32,
     /// Apart: a mass start keeps a contact for everybody at everybody, and few are looked at.
     sights: Option<Box<Sights>>,
+}
+
+/// A node id without the alignment of one, which would cost as much again as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SlimId([u8; 16]);
+
+impl From<NodeId> for SlimId {
+    fn from(id: NodeId) -> Self {
+        Self(id.as_u128().to_ne_bytes())
+    }
+}
+
+impl From<SlimId> for NodeId {
+    fn from(id: SlimId) -> Self {
+        Self::from_u128(u128::from_ne_bytes(id.0))
+    }
 }
 
 /// What is known of a process that does not answer, before and after the listing.
@@ -73,6 +89,26 @@ impl Default for Sight {
 }
 
 impl Contact {
+    /// The process met there, over an open link.
+    pub(super) fn met(&self) -> Option<NodeId> {
+        self.met.map(NodeId::from)
+    }
+
+    /// This process is met there, or none any more.
+    pub(super) fn set_met(&mut self, node: Option<NodeId>) {
+        self.met = node.map(SlimId::from);
+    }
+
+    /// The process that had been met when the listing was asked for.
+    pub(super) fn listed_as(&self) -> Option<NodeId> {
+        self.listed_as.map(NodeId::from)
+    }
+
+    /// Whoever is met there now stands for what is listed, unless somebody did before.
+    pub(super) fn list_as_met(&mut self) {
+        self.listed_as = self.listed_as.or(self.met);
+    }
+
     pub(super) fn new(seed: Seed, due: Moment) -> Self {
         Self {
             seed,

@@ -117,7 +117,7 @@ impl Contacts {
             .chain(addresses.map(ProcessIdentity::Address))
         {
             if let Some(contact) = self.get_mut(&identity) {
-                contact.met = Some(node.id());
+                contact.set_met(Some(node.id()));
                 contact.dialling = false;
             }
         }
@@ -126,20 +126,20 @@ impl Contacts {
     /// Whoever answers where a process without a pod is listed, is it.
     pub(super) fn meet_at(&mut self, identity: &ProcessIdentity, node: NodeId) {
         if let Some(contact) = self.get_mut(identity) {
-            contact.met = Some(node);
+            contact.set_met(Some(node));
         }
     }
 
     /// The last link to a node is gone.
     pub(super) fn lose(&mut self, node: NodeId) {
-        for contact in self.iter_mut().filter(|it| it.met == Some(node)) {
-            contact.met = None;
+        for contact in self.iter_mut().filter(|it| it.met() == Some(node)) {
+            contact.set_met(None);
         }
     }
 
     /// Everybody who is met.
     pub(super) fn met(&self) -> Vec<NodeId> {
-        self.iter().filter_map(|contact| contact.met).collect()
+        self.iter().filter_map(Contact::met).collect()
     }
 
     /// It is of a cluster of another name: that node id need not answer.

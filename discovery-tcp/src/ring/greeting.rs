@@ -3,6 +3,7 @@
 
 use discovery_core::{DialOutcome, NodeId, NodeInfo, ProcessIdentity};
 
+use super::contact::Contact;
 use super::input::{DialFailure, LinkId};
 use super::lasting::LastingRefusal;
 use super::links::{Purpose, Stage};
@@ -316,7 +317,7 @@ impl Ring {
         let Some(round) = self.life.round_mut() else {
             return;
         };
-        let met = round.contacts.get(identity).and_then(|contact| contact.met);
+        let met = round.contacts.get(identity).and_then(Contact::met);
         if let ProcessIdentity::Address(_) = identity
             && met.is_none()
             && round.contacts.get(identity).is_some()

@@ -139,7 +139,7 @@ impl Round {
         let mut all = self
             .contacts
             .iter()
-            .all(|contact| contact.listed_as.is_some() || contact.need_not_answer(by_refusal));
+            .all(|contact| contact.listed_as().is_some() || contact.need_not_answer(by_refusal));
         for (identity, seed) in listed {
             if self.contacts.get(&identity).is_none() {
                 all = fx.bug(Bug::ContactAfterListing) && all;
@@ -153,7 +153,7 @@ impl Round {
     /// Takes whom it met since the listing for met before: a planted mistake (FORM-3).
     pub(super) fn take_whom_it_met(&mut self) {
         for contact in self.contacts.iter_mut() {
-            contact.listed_as = contact.listed_as.or(contact.met);
+            contact.list_as_met();
         }
     }
 
@@ -192,7 +192,7 @@ impl Round {
     /// The asked process gave the answer that counts, if it is the process that was contacted.
     pub(super) fn answered(&mut self, node: NodeId, successors: bool) {
         for contact in self.contacts.iter_mut() {
-            if contact.met == Some(node) && (contact.listed_as == Some(node) || successors) {
+            if contact.met() == Some(node) && (contact.listed_as() == Some(node) || successors) {
                 contact.answered = true;
             }
         }
@@ -202,7 +202,7 @@ impl Round {
     pub(super) fn complete(&self) -> bool {
         self.contacts
             .iter()
-            .all(|contact| contact.answered || contact.foreign || contact.listed_as.is_none())
+            .all(|contact| contact.answered || contact.foreign || contact.listed_as().is_none())
     }
 
     /// Those who need not answer, once all of them were looked at before and after the listing;
@@ -211,14 +211,14 @@ impl Round {
         let by_refusal = fx.bug(Bug::ExemptByRefusal);
         self.contacts
             .iter()
-            .filter(|contact| contact.listed_as.is_none() && !contact.foreign)
+            .filter(|contact| contact.listed_as().is_none() && !contact.foreign)
             .map(|contact| contact.exemption(by_refusal))
             .collect()
     }
 
     /// Whether somebody who must answer cannot any more: lost, or another process by now.
     pub(super) fn is_broken(&self, now: Moment, successors: bool) -> bool {
-        let is_another = |contact: &Contact| contact.met != contact.listed_as;
+        let is_another = |contact: &Contact| contact.met() != contact.listed_as();
         let changed = !successors && self.contacts.iter().any(is_another);
         match self.stage {
             RoundStage::Contacting => false,
@@ -236,11 +236,11 @@ impl Round {
             return;
         }
         for contact in self.contacts.iter_mut() {
-            if let Some(node) = contact.listed_as.filter(|_| !contact.answered) {
+            if let Some(node) = contact.listed_as().filter(|_| !contact.answered) {
                 while let Some(link) = fx.links.to(node) {
                     fx.close(link, CloseReason::Replaced);
                 }
-                contact.met = None;
+                contact.set_met(None);
             }
         }
     }
