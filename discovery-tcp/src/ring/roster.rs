@@ -1,5 +1,6 @@
 //! What follows from a topology alone: who stands at which place, who votes, who observes whom (by
-//! `graph.rs`), and the tree that proposals travel down. Derived once for each topology; everybody derives the same.
+//! `graph.rs`), and the tree that proposals travel down. Derived once for each topology; everybody
+//! derives the same.
 
 use std::collections::VecDeque;
 
