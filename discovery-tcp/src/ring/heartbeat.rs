@@ -18,12 +18,8 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let observers: Vec<NodeId> = m
-            .roster
-            .observers(m.place)
-            .filter_map(|place| m.roster.node(place))
-            .collect();
-        for id in observers {
+        // Whom this member watches watches it.
+        for id in m.watch.subjects.keys().copied() {
             if !self.fx.links.is_linked(id) {
                 continue;
             }

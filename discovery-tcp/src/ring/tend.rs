@@ -115,7 +115,10 @@ impl Membership {
     /// The places that this node needs links to: those it watches, those that watch it, and its
     /// neighbours in the tree.
     fn needed(&self, fan_out: usize) -> Vec<usize> {
-        let mut needed: Vec<usize> = self.roster.observers(self.place).collect();
+        let subjects = self.watch.subjects.keys();
+        let mut needed: Vec<usize> = subjects
+            .filter_map(|id| self.roster.index_of(*id))
+            .collect();
         let root = self
             .coordinator()
             .and_then(|node| self.roster.index_of(node.id()));
