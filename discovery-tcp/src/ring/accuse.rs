@@ -141,8 +141,13 @@ impl Ring {
     }
 
     fn weigh_alerts(&mut self) {
-        let leads = matches!(&self.life, Life::Member(m) if m.lead.is_some());
-        if leads {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.lead.is_some() {
+            // Also while nothing may be proposed.
+            m.note_accused(now);
             self.coordinate();
         } else {
             self.consider_takeover();

@@ -64,7 +64,7 @@ impl Ring {
             quorum_lost_at: None,
             survivor: Survivor::default(),
             removed: std::collections::VecDeque::new(),
-            contested: BTreeMap::new(),
+            accused: BTreeMap::new(),
             joined_at: now,
             knocked_at: None,
         };
@@ -280,7 +280,7 @@ impl Membership {
         }
         self.out_of_reach
             .retain(|id| event.topology.member(*id).is_some());
-        self.contested
+        self.accused
             .retain(|id, _| event.topology.member(*id).is_some());
         self.survivor.over();
         if event.topology.cluster_id() != event.previous.cluster_id {

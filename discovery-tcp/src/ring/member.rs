@@ -58,7 +58,8 @@ pub(super) struct Membership {
     pub(super) survivor: Survivor,
     /// Node ids that were members once and are not any more, the newest last (P5).
     pub(super) removed: VecDeque<NodeId>,
-    pub(super) contested: BTreeMap<NodeId, (Moment, bool)>,
+    /// Who is accused, while this member coordinates.
+    pub(super) accused: BTreeMap<NodeId, Accused>,
     pub(super) joined_at: Moment,
     /// When a newcomer last asked to be admitted and could not be yet.
     pub(super) knocked_at: Option<Moment>,
@@ -131,6 +132,13 @@ pub(super) struct Doubt {
     pub(super) since: Moment,
     pub(super) said_at: Moment,
     pub(super) words: usize,
+}
+
+/// Since when a member is accused by anybody, and whether that was told of as contested.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accused {
+    pub(super) since: Moment,
+    pub(super) told: bool,
 }
 
 /// A subject none of whose observers is left: members of the coordinator's choice dial it.

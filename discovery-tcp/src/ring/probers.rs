@@ -19,7 +19,8 @@ const PROBERS: (usize, usize) = (3, 2);
 const PROBE_NUMBERS: u64 = 1 << 32;
 
 impl Ring {
-    /// Members dial whom no healthy member watches (CUT).
+    /// Up to three linked members dial whom no healthy member watches; the cut does not wait for them
+    /// (CUT-8).
     pub(super) fn appoint_probers(&mut self, verdict: &CutVerdict) {
         let now = self.fx.now;
         let me = self.me.id();

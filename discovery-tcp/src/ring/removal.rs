@@ -7,7 +7,7 @@ use std::time::Duration;
 use discovery_core::{Accusation, AccusationKind, Evidence, NodeId, NodeInfo, UnixMillis};
 
 use super::cut::{self, Alerts, CutVerdict};
-use super::member::{Doubt, Lead, Membership};
+use super::member::{Accused, Doubt, Lead, Membership};
 use super::output::Notice;
 use super::planted::Bug;
 use super::timers::Timer;
@@ -26,9 +26,10 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return None;
         };
+        m.note_accused(now);
         let alerts = m.alerts_by_place();
         let verdict = self.judged(&alerts);
-        if self.waits_for_doubted(&verdict, alerts.values().map(BTreeMap::len).sum()) {
+        if self.waits_for_doubted(&verdict, &alerts) {
             return None;
         }
         let Life::Member(m) = &mut self.life else {
@@ -77,22 +78,24 @@ impl Ring {
         verdict
     }
 
-    /// Whether a cut waits for members in doubt: until nothing new was said for as long as they are
-    /// worth, and not for ever (CUT-4).
-    fn waits_for_doubted(&mut self, verdict: &CutVerdict, words: usize) -> bool {
+    /// Whether a cut waits (CUT-4): for members in doubt, until nothing new was said for as long as
+    /// they are worth, and for whoever nobody accused a moment ago; not for ever.
+    fn waits_for_doubted(&mut self, verdict: &CutVerdict, alerts: &Alerts) -> bool {
         let now = self.fx.now;
         let wait = self.doubt_wait(verdict);
-        let longest = self.config.silence_limit / 8;
+        let fresh = self.fresh_until(verdict, alerts);
+        let longest = wait.unwrap_or_default().max(self.config.silence_limit / 8);
+        let words = alerts.values().map(BTreeMap::len).sum();
         let Life::Member(m) = &mut self.life else {
             return false;
         };
         let Some(lead) = &mut m.lead else {
             return false;
         };
-        let Some(wait) = wait.filter(|_| !verdict.remove.is_empty()) else {
+        if verdict.remove.is_empty() || wait.is_none() && fresh.is_none() {
             lead.doubt = None;
             return false;
-        };
+        }
         let doubt = lead.doubt.get_or_insert(Doubt {
             since: now,
             said_at: now,
@@ -101,11 +104,27 @@ impl Ring {
         if words > doubt.words {
             (doubt.words, doubt.said_at) = (words, now);
         }
-        let until = (doubt.said_at + wait).min(doubt.since + wait.max(longest));
+        let said = wait.map(|wait| doubt.said_at + wait);
+        let Some(until) = said.max(fresh).map(|at| at.min(doubt.since + longest)) else {
+            return false;
+        };
         if now < until {
             self.fx.timers.set(Timer::Doubt, until);
         }
         now < until
+    }
+
+    /// Until when others may follow who began to accuse somebody that stays.
+    fn fresh_until(&self, verdict: &CutVerdict, alerts: &Alerts) -> Option<Moment> {
+        let Life::Member(m) = &self.life else {
+            return None;
+        };
+        let stays = |place: &&usize| !verdict.remove.iter().any(|(it, _)| it == *place);
+        let staying = alerts.keys().filter(stays);
+        let ids = staying.filter_map(|place| m.roster.node(*place));
+        let since = ids.filter_map(|id| m.accused.get(&id)).map(|it| it.since);
+        let until = since.max()? + self.config.doubt_wait_closed;
+        (self.fx.now < until).then_some(until)
     }
 
     /// The longest wait that the subjects in doubt are worth.
@@ -150,22 +169,12 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        if m.lead.is_none() {
-            m.contested.clear();
-            return;
-        }
-        let accused: BTreeSet<NodeId> = m
-            .alerts
-            .values()
-            .flat_map(|said| said.accusations.iter().map(|(id, _, _)| *id))
-            .collect();
-        m.contested.retain(|id, _| accused.contains(id));
+        m.note_accused(now);
         let mut told = Vec::new();
-        for id in accused {
-            let (since, said) = m.contested.entry(id).or_insert((now, false));
-            if !*said && now.since(*since) >= CONTESTED {
-                *said = true;
-                told.push(id);
+        for (id, accused) in &mut m.accused {
+            if !accused.told && now.since(accused.since) >= CONTESTED {
+                accused.told = true;
+                told.push(*id);
             }
         }
         for id in told {
@@ -203,6 +212,24 @@ impl Lead {
 }
 
 impl Membership {
+    /// Keeps since when each member is accused, for whoever coordinates.
+    pub(super) fn note_accused(&mut self, now: Moment) {
+        if self.lead.is_none() {
+            self.accused.clear();
+            return;
+        }
+        let said = self.alerts.values().flat_map(|said| &said.accusations);
+        let ids: BTreeSet<NodeId> = said.map(|(id, _, _)| *id).collect();
+        self.accused.retain(|id, _| ids.contains(id));
+        for id in ids {
+            let new = Accused {
+                since: now,
+                told: false,
+            };
+            self.accused.entry(id).or_insert(new);
+        }
+    }
+
     /// Who goes with a cut. One that only those it removes could accept is none: the quorum is lost
     /// (RECOVER).
     fn cut(&self, verdict: &CutVerdict) -> BTreeMap<NodeId, Evidence> {

@@ -310,6 +310,38 @@ fn many_that_die_at_once_go_in_few_versions() {
     assert!(versions <= 3, "{versions} versions");
 }
 
+/// Kills p-7 and p-8, the news of p-8 coming late to all but one of its observers, and gives how
+/// long it took until both were gone, and in how many versions.
+fn one_known_late(detour: Duration) -> (Duration, usize) {
+    let mut cluster = members(None, 9);
+    for other in (0..7).filter(|other| *other != 1).map(pod) {
+        cluster.detour(&other, "p-8", detour);
+        cluster.detour("p-8", &other, detour);
+    }
+    let before = cluster.now();
+    cluster.crash("p-7");
+    cluster.crash("p-8");
+    wait(&mut cluster, "seven remain", |it| {
+        it.members_at("p-0").len() == 7
+    });
+    let took = cluster.now().since(before);
+    let versions = crate::stage::versions_since(&cluster, "p-0", before);
+    (took, versions)
+}
+
+// Clauses: CUT-4
+#[test]
+fn a_cut_waits_for_who_was_accused_first_a_moment_ago() {
+    // When p-7 is condemned, one alone accuses p-8; the others follow ten milliseconds later.
+    let (took, versions) = one_known_late(10 * MS);
+    assert_eq!(versions, 1);
+    assert!(took < 60 * MS, "{took:?}");
+
+    // Nobody is waited for who is in doubt for longer than 25 ms without another word.
+    let (_, versions) = one_known_late(60 * MS);
+    assert_eq!(versions, 2);
+}
+
 // Clauses: CUT-7, CUT-9
 #[test]
 fn a_restarted_process_is_known_as_replaced() {
