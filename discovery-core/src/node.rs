@@ -232,13 +232,15 @@ pub struct NodeInfo(Arc<Description>);
 struct Description {
     id: NodeId,
     name: NodeName,
-    addresses: Vec<SocketAddr>,
+    // Kept for every member by every member, so that every word counts.
+    addresses: Box<[SocketAddr]>,
     started_at: UnixMillis,
     pod_uid: Option<PodUid>,
     zone: Option<Zone>,
     host_node: Option<HostNode>,
     role: Role,
-    attributes: Attributes,
+    /// Nothing if there are none, as mostly.
+    attributes: Option<Box<Attributes>>,
     wire_version: WireVersion,
 }
 
@@ -269,7 +271,7 @@ impl NodeInfo {
             zone: None,
             host_node: None,
             role: Role::Member,
-            attributes: Attributes::default(),
+            attributes: None,
             wire_version: WireVersion(1),
         })))
     }
@@ -307,6 +309,8 @@ impl NodeInfo {
     /// Gives it these attributes in place of those it had.
     #[must_use]
     pub fn with_attributes(self, attributes: Attributes) -> Self {
+        let is_empty = attributes.iter().next().is_none();
+        let attributes = (!is_empty).then(|| Box::new(attributes));
         self.with(|node| node.attributes = attributes)
     }
 
@@ -363,7 +367,8 @@ impl NodeInfo {
 
     /// Its attributes.
     pub fn attributes(&self) -> &Attributes {
-        &self.0.attributes
+        static NONE: Attributes = Attributes(BTreeMap::new());
+        self.0.attributes.as_deref().unwrap_or(&NONE)
     }
 
     /// The wire version it speaks.
@@ -388,7 +393,7 @@ impl fmt::Display for NodeInfo {
 fn checked_addresses(
     name: &NodeName,
     addresses: impl IntoIterator<Item = SocketAddr>,
-) -> Result<Vec<SocketAddr>, NodeInfoError> {
+) -> Result<Box<[SocketAddr]>, NodeInfoError> {
     let mut checked: Vec<SocketAddr> = Vec::new();
     let mut beyond = 0;
     for address in addresses {
@@ -415,13 +420,11 @@ fn checked_addresses(
     if checked.is_empty() {
         return Err(NodeInfoError::NoAddress { name: name.clone() });
     }
-    // Kept for every member by every member, so spare room counts.
-    checked.shrink_to_fit();
     if beyond > 0 {
         let (name, addresses) = (name.clone(), checked.len() + beyond);
         return Err(NodeInfoError::TooManyAddresses { name, addresses });
     }
-    Ok(checked)
+    Ok(checked.into_boxed_slice())
 }
 
 #[cfg(test)]
