@@ -133,7 +133,7 @@ impl Ring {
         if let Life::Newcomer(newcomer) = &mut self.life
             && newcomer.candidate.yields(now)
         {
-            self.tell_rumours_soon();
+            self.tell_that_it_is_last();
         }
     }
 
@@ -149,14 +149,14 @@ impl Ring {
         let pause = super::takeover::backoff(pauses, candidate.failures);
         let pause = self.fx.jitter(pause);
         candidate.resumes_at = self.fx.now + pause;
-        newcomer.round.start_again();
+        newcomer.round.start_again(&mut self.fx);
         self.fx.within(Timer::Round, pause);
     }
 
     /// Its own census and all grants it holds are void (FORM-4).
     pub(super) fn void_round(&mut self) {
         if let Life::Newcomer(newcomer) = &mut self.life {
-            newcomer.round.start_again();
+            newcomer.round.start_again(&mut self.fx);
             newcomer.candidate.step_back();
         }
     }

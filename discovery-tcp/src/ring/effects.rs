@@ -31,6 +31,8 @@ pub(super) struct Effects {
     rng: ChaCha8Rng,
     wall_at_start: UnixMillis,
     links_max: usize,
+    /// How many rounds there were, of every kind, under every node id.
+    rounds: u64,
 }
 
 impl Effects {
@@ -45,7 +47,15 @@ impl Effects {
             rng: ChaCha8Rng::from_seed(seed),
             wall_at_start,
             links_max,
+            rounds: 0,
         }
+    }
+
+    /// A number that no round of this process had: an answer that comes late, to a round that is
+    /// void or of another life, is never taken for that of another (FORM-3).
+    pub(super) fn next_round(&mut self) -> u64 {
+        self.rounds += 1;
+        self.rounds
     }
 
     pub(super) fn poll(&mut self) -> Option<Output> {

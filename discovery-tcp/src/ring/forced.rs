@@ -37,7 +37,7 @@ impl Ring {
         };
         step_down(m);
         m.survivor.over();
-        m.survivor.rounds += 1;
+        m.survivor.number = self.fx.next_round();
         m.log.promise(term);
         self.fx.observe(|| Observation::Promised { term });
         m.survivor.term = Some(term);
@@ -50,7 +50,7 @@ impl Ring {
             .filter(linked)
             .collect();
         let ask = RecoverAsk {
-            round: m.survivor.rounds,
+            round: m.survivor.number,
             resource_version: None,
             topology: m.log.id(),
             decided: m.log.decided(),

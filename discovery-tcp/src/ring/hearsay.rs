@@ -239,6 +239,29 @@ impl Ring {
         }
     }
 
+    /// Tells newcomers at the other end of links that this one counts itself last from now on: worse
+    /// news of oneself than they were told (FORM-2).
+    pub(super) fn tell_that_it_is_last(&mut self) {
+        let rumour = Rumour {
+            rank: self.own_rank(),
+            best: self.hearsay.best(self.fx.now),
+            member: self.member_hint(),
+        };
+        let rumour = std::sync::Arc::new(Message::Rumour(rumour));
+        let is_newcomer = |link: &super::links::Link| {
+            let end = link.other_end();
+            end.is_some_and(|end| end.phase == PhaseKind::Newcomer)
+        };
+        let links = self.fx.links.iter();
+        let told: Vec<_> = links
+            .filter(|(_, link)| is_newcomer(link))
+            .map(|(id, _)| id)
+            .collect();
+        for id in told {
+            self.fx.send_shared(id, rumour.clone());
+        }
+    }
+
     pub(super) fn on_rumour(&mut self, from: NodeId, rumour: &Rumour) {
         if let Some(rank) = rumour.rank
             && rank.node == from
@@ -258,3 +281,7 @@ impl Ring {
         self.look_after_round();
     }
 }
+
+#[cfg(test)]
+#[path = "hearsay_tests.rs"]
+mod tests;

@@ -79,6 +79,33 @@ fn a_tail_is_replaced_only_as_a_whole() {
     assert_eq!(log.tail_term(), Some(term(2)));
 }
 
+// Counter-example C1.
+// Clauses: DECIDE-2
+#[test]
+fn who_lacks_what_is_before_a_terms_start_keeps_its_tail() {
+    let mut log = log();
+    log.accept(&propose(&log, term(1), 0, vec![message(1), message(2)]));
+
+    // Its coordinator decided both, and begins behind them; here it is not known.
+    let next = Propose {
+        start: Position(3),
+        first: Position(3),
+        ..propose(&log, term(2), 0, vec![message(3)])
+    };
+    assert_eq!(log.accept(&next), Verdict::Missing);
+    assert_eq!((log.tail_term(), log.tail().len()), (Some(term(1)), 2));
+
+    // Once it is told them, it goes on behind them.
+    for (position, sequence) in [(1, 1), (2, 2)] {
+        let entry = DecidedEntry {
+            term: term(1),
+            decision: message(sequence),
+        };
+        assert!(log.learn(Position(position), &entry).unwrap().is_some());
+    }
+    assert_eq!(log.accept(&next), Verdict::Accepted(Position(3)));
+}
+
 // Clauses: RECOVER-8
 #[test]
 fn a_forced_change_is_in_no_tail() {

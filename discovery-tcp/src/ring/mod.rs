@@ -190,6 +190,7 @@ impl Ring {
         fx.emit(Notice::Identity(me.clone()));
         fx.output(Output::WatchSeeds(true));
         fx.timers.set(Timer::Round, Moment::START);
+        let newcomer = Newcomer::new(Moment::START, &mut fx);
         Self {
             config,
             wire: WIRE,
@@ -202,7 +203,7 @@ impl Ring {
             floor: Floor::default(),
             hearsay: Hearsay::default(),
             errands: Errands::default(),
-            life: Life::Newcomer(Box::new(Newcomer::new(Moment::START))),
+            life: Life::Newcomer(Box::new(newcomer)),
             standing: Standing::NotYetMember {
                 waiting_for: "the finder".into(),
             },

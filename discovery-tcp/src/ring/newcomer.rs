@@ -59,10 +59,10 @@ pub(super) struct Newcomer {
 }
 
 impl Newcomer {
-    pub(super) fn new(not_before: Moment) -> Self {
+    pub(super) fn new(not_before: Moment, fx: &mut Effects) -> Self {
         Self {
             not_before,
-            round: Round::new(1),
+            round: Round::new(fx.next_round()),
             candidate: Candidate::new(not_before),
             join: Joining::default(),
             wave: WAVES.0,
@@ -163,7 +163,10 @@ impl Ring {
         }
         if let Some(better) = better {
             newcomer.candidate.step_back();
-            newcomer.round.stage = RoundStage::Contacting;
+            if newcomer.round.stage != RoundStage::Contacting {
+                // What it listed, and who granted, is no good for the next time (FORM-4).
+                newcomer.round.start_again(&mut self.fx);
+            }
             newcomer.round.dial_due(WAVES.0, &mut self.fx);
             self.wait_for_better(&better);
             return;

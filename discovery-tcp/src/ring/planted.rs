@@ -162,11 +162,14 @@ impl Bug {
     ];
 }
 
-/// What is planted in one ring.
+/// What a simulation has planted in one ring.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Planted {
     #[cfg(feature = "sim")]
     bug: Option<Bug>,
+    /// It asks for the check of the state by itself.
+    #[cfg(feature = "sim")]
+    pub(super) is_checked_outside: bool,
 }
 
 impl Planted {

@@ -35,7 +35,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Survivor {
     pub(super) round: Option<Round>,
-    pub(super) rounds: u64,
+    /// That of its last round.
+    pub(super) number: u64,
     pub(super) attempt: u32,
     pub(super) term: Option<Term>,
     pub(super) promises: BTreeMap<NodeId, Tail>,
@@ -64,9 +65,9 @@ impl Survivor {
 
     /// The quorum is back, or a topology was installed.
     pub(super) fn over(&mut self) {
-        let (parent, rounds) = (self.parent, self.rounds);
+        let (parent, number) = (self.parent, self.number);
         *self = Self {
-            rounds,
+            number,
             parent,
             ..Self::default()
         };
@@ -115,8 +116,8 @@ impl Ring {
             (Quorum::None, _) => self.force(),
             (Quorum::Majority, Recovery::Census) if possible => {
                 step_down(m);
-                m.survivor.rounds += 1;
-                m.survivor.round = Some(Round::new(m.survivor.rounds));
+                m.survivor.number = self.fx.next_round();
+                m.survivor.round = Some(Round::new(m.survivor.number));
                 m.survivor.term = None;
                 m.survivor.promises.clear();
                 self.look_after_recovery();
@@ -181,19 +182,12 @@ impl Ring {
         result: Result<Census, FinderError>,
     ) {
         let now = self.fx.now;
-        let census = match result {
-            Ok(census) => census,
-            Err(error) => {
-                self.fail_recovery(&format!("the finder: {error}"));
-                return;
-            }
-        };
-        let listed = self.lists_me(&census);
+        let listed = result.as_ref().ok().map(|census| self.lists_me(census));
         let Life::Member(m) = &mut self.life else {
             return;
         };
         let Some(round) = &mut m.survivor.round else {
-            if !listed && number == super::AUDIT_ROUND {
+            if listed == Some(false) && number == super::AUDIT_ROUND {
                 self.fx.emit(Notice::NotListed);
             }
             return;
@@ -201,7 +195,14 @@ impl Ring {
         if round.number != number {
             return;
         }
-        if !listed {
+        let census = match result {
+            Ok(census) => census,
+            Err(error) => {
+                self.fail_recovery(&format!("the finder: {error}"));
+                return;
+            }
+        };
+        if listed == Some(false) {
             self.fx.emit(Notice::NotListed);
             self.fail_recovery("its own pod is not listed");
             return;
@@ -306,7 +307,7 @@ impl Ring {
             .round
             .as_ref()
             .is_some_and(|round| round.number == answer.round);
-        let forced = m.survivor.forced.is_some() && answer.round == m.survivor.rounds;
+        let forced = m.survivor.forced.is_some() && answer.round == m.survivor.number;
         if !(current || forced) || answer.node != from {
             return;
         }
@@ -365,10 +366,10 @@ impl Ring {
         if let Some(round) = &mut m.survivor.round {
             round.drop_unanswered(&mut self.fx);
         }
-        let (rounds, attempt, parent) = (m.survivor.rounds, m.survivor.attempt, m.survivor.parent);
+        let (number, attempt, parent) = (m.survivor.number, m.survivor.attempt, m.survivor.parent);
         let pods = std::mem::take(&mut m.survivor.pods);
         m.survivor = Survivor {
-            rounds,
+            number,
             attempt: attempt.saturating_add(1),
             parent,
             pods,

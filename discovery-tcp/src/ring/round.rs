@@ -246,8 +246,8 @@ impl Round {
     }
 
     /// Everything that belonged to the round's listing is void; whom it knows stays known.
-    pub(super) fn start_again(&mut self) {
-        self.number += 1;
+    pub(super) fn start_again(&mut self, fx: &mut Effects) {
+        self.number = fx.next_round();
         self.stage = RoundStage::Contacting;
         self.version = None;
         self.relisted = false;

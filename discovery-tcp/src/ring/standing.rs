@@ -138,7 +138,8 @@ impl Ring {
         self.found_as_another();
         self.hearsay = super::hearsay::Hearsay::default();
         self.fx.emit(Notice::Identity(self.me.clone()));
-        self.life = Life::Newcomer(Box::new(Newcomer::new(self.fx.now + pause)));
+        let newcomer = Newcomer::new(self.fx.now + pause, &mut self.fx);
+        self.life = Life::Newcomer(Box::new(newcomer));
         self.fx.after(Timer::Round, pause);
         self.fx.output(Output::WatchSeeds(true));
     }

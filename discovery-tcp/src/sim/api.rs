@@ -50,12 +50,14 @@ pub enum WatchFault {
 /// What is wrong with the API server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ApiFaults {
-    /// Nothing answers.
+    /// Nothing answers, until whoever asked gives up.
     pub is_down: bool,
     /// How many of a hundred listings fail.
     pub listing_fails_percent: u64,
     /// How many of a hundred questions for a pod fail.
     pub pod_fails_percent: u64,
+    /// How late what was read is told at most, beyond what the climate has.
+    pub late: Duration,
 }
 
 /// What one process asked its finder for, and what its watch is like.

@@ -19,7 +19,7 @@ pub enum FaultKind {
     MassCrash,
     /// A container dies again and again.
     CrashLoop,
-    /// A machine is lost without a word; its pod is force-deleted later.
+    /// A machine is lost without a word; its pod is force-deleted later, or terminates on and on.
     LoseMachine,
     /// A pod is asked to go, and made anew.
     Delete,
@@ -61,7 +61,7 @@ pub enum FaultKind {
     ScaleDown,
     /// The API server does not answer.
     ApiDown,
-    /// The API server fails now and then.
+    /// The API server fails now and then, or answers late.
     ApiFlaky,
     /// Watches are silent, behind, partial, empty or in trouble.
     Watch,
@@ -116,6 +116,14 @@ impl FaultKind {
         Self::Remove,
     ];
 }
+
+/// How late a flaky API server answers at most: not at all, late for an ask, late for its round.
+const LATE: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::ZERO,
+    Duration::from_secs(3),
+    Duration::from_secs(15),
+];
 
 /// What ends a fault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -209,7 +217,16 @@ impl Plan {
         self.chance.pick(&self.rings).cloned().unwrap_or_default()
     }
 
-    /// Some of the rings' pods, at least one.
+    /// Any number of the rings' pods, from one to all.
+    fn some_rings(&mut self) -> Vec<String> {
+        let mut rings = self.rings.clone();
+        self.chance.shuffle(&mut rings);
+        let keep = 1 + self.chance.place(rings.len().max(1));
+        rings.truncate(keep);
+        rings
+    }
+
+    /// At most half of the rings' pods, at least one.
     fn rings_of_a_side(&mut self) -> Vec<String> {
         let mut rings = self.rings.clone();
         self.chance.shuffle(&mut rings);
@@ -279,7 +296,7 @@ impl Plan {
         let pod = self.ring();
         match kind {
             FaultKind::MassCrash => {
-                for pod in self.rings_of_a_side() {
+                for pod in self.some_rings() {
                     cluster.crash(&pod);
                 }
             }
@@ -294,7 +311,12 @@ impl Plan {
                 if self.chance.once_in(4) {
                     cluster.disrupt(&pod, "DeletionByTaintManager");
                 }
-                self.later(cluster, Undo::ForceDelete(pod));
+                if self.chance.once_in(4) {
+                    // It terminates for as long as the faults last.
+                    cluster.delete(&pod);
+                } else {
+                    self.later(cluster, Undo::ForceDelete(pod));
+                }
             }
             FaultKind::Delete => cluster.delete(&pod),
             FaultKind::Roll => {
@@ -394,6 +416,7 @@ impl Plan {
                     is_down,
                     listing_fails_percent: if is_down { 0 } else { self.chance.below(80) },
                     pod_fails_percent: if is_down { 0 } else { self.chance.below(80) },
+                    late: self.chance.one_of(LATE),
                 });
                 self.later(cluster, Undo::Api);
             }

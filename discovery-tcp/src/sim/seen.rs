@@ -13,6 +13,10 @@ pub(crate) fn check(ring: &Ring) -> Result<(), String> {
     ring.check()
 }
 
+pub(crate) fn check_outside(ring: &mut Ring) {
+    ring.check_outside();
+}
+
 pub(crate) fn plant(ring: &mut Ring, bug: Bug) {
     ring.plant(bug);
 }

@@ -1,6 +1,7 @@
 //! Deciding and taking over: terms, promises, tails, watermarks, publishing (DECIDE, TAKE, PUB).
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use discovery_tcp::message::{Decision, Message};
@@ -8,7 +9,8 @@ use discovery_tcp::ring::{Bug, Notice};
 use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
-    MS, SECOND, is_between, lose, members, members_of, sound, told_since, wait, wait_for, world,
+    MS, SECOND, is_between, lose, members, members_of, pod, sound, told_since, wait, wait_for,
+    world,
 };
 
 fn is_change(message: &Message) -> bool {
@@ -87,25 +89,48 @@ fn installing_a_topology_raises_the_promise() {
     );
 }
 
-// Clauses: DECIDE-1
-#[test]
-fn no_two_members_hold_one_term() {
-    // D3: the tick stops and everybody stands at once; see also the checkers of P3.
-    let mut cluster = members(None, 5);
-    for _ in 0..5 {
-        cluster.isolate("p-0");
-        cluster.run_for(5 * SECOND);
-        cluster.open_all_ways();
-        cluster.run_for(5 * SECOND);
+/// The tick stops again and again, so that everybody may stand at once. Gives how many terms were
+/// led, and how many of them were not their leader's own. D3.
+fn terms_led(bug: Option<Bug>) -> (usize, usize) {
+    let mut cluster = members(bug, 5);
+    let mut led = BTreeSet::new();
+    let mut shared = BTreeSet::new();
+    for step in 0..1_500 {
+        match step % 300 {
+            0 => cluster.isolate("p-0"),
+            150 => cluster.open_all_ways(),
+            _ => {}
+        }
+        cluster.run_for(20 * MS);
+        for ring in (0..5).filter_map(|number| cluster.ring_of(&pod(number))) {
+            let me = ring.topology().and_then(|it| it.member(ring.node().id()));
+            if let (Some(me), Some(term)) = (me, ring.coordinates()) {
+                led.insert(term);
+                if term.order != me.order {
+                    shared.insert(term);
+                }
+            }
+        }
     }
-    sound(&cluster);
+    if bug.is_none() {
+        sound(&cluster);
+    }
+    (led.len(), shared.len())
 }
 
-// Clauses: DECIDE-4, DECIDE-10
+// Clauses: DECIDE-1
 #[test]
-fn nothing_is_proposed_behind_an_undecided_change() {
-    // D4: acceptances of a change are late; what is published waits.
-    let mut cluster = members(None, 5);
+fn a_term_is_its_candidates_own() {
+    let (led, shared) = terms_led(None);
+    assert!(led > 1 && shared == 0, "{shared} of {led}");
+
+    let (led, shared) = terms_led(Some(Bug::SharedTerms));
+    assert!(shared > 0, "none of {led}");
+}
+
+/// Acceptances of a change are late, and messages are published meanwhile. D4.
+pub(crate) fn messages_come_while_a_change_is_slow(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 5);
     cluster.intercept(|passing| {
         if matches!(passing.message, Message::Accepted(_)) {
             Fate::Late(200 * MS)
@@ -114,19 +139,29 @@ fn nothing_is_proposed_behind_an_undecided_change() {
         }
     });
     cluster.start("p-5");
-    for number in 0_u64..40 {
+    for number in 0_u64..100 {
         cluster.run_for(10 * MS);
         cluster.publish("p-1", &number.to_be_bytes());
     }
     cluster.run_for(5 * SECOND);
-    sound(&cluster);
+    cluster
 }
 
-/// C decides 4 and 5 with A and B, takes a new term, and A and B are behind its start. C1.
-// Clauses: DECIDE-2
+// Clauses: DECIDE-4, DECIDE-10
 #[test]
-fn an_acceptor_behind_the_start_of_a_term_keeps_its_tail() {
-    // C1.
+fn nothing_is_proposed_behind_an_undecided_change() {
+    // The core itself tells of anything that stands behind one.
+    let cluster = messages_come_while_a_change_is_slow(None);
+    sound(&cluster);
+    assert_eq!(cluster.members_at("p-1").len(), 6);
+    assert_eq!(cluster.unanswered(), Vec::<String>::new());
+    let broken = messages_come_while_a_change_is_slow(Some(Bug::ProposesBehindChange));
+    assert!(broken.violation().is_some());
+}
+
+// Clauses: DECIDE-6, TAKE-5
+#[test]
+fn what_was_decided_without_the_word_of_it_survives_its_coordinator() {
     let mut cluster = members(None, 5);
     // Watermarks of p-0 are lost: p-1 and p-2 hold what was decided and do not know it.
     cluster.partition(&[&["p-3", "p-4"], &["p-0", "p-1", "p-2"]]);

@@ -413,7 +413,11 @@ impl Cluster {
             }
         };
         let back = self.chance.span(self.platform.climate.api_delay);
-        let pause = if faults.is_down { API_TIMEOUT } else { back };
+        let late = match faults.late {
+            Duration::ZERO => Duration::ZERO,
+            late => self.chance.span((Duration::ZERO, late)),
+        };
+        let pause = late + if faults.is_down { API_TIMEOUT } else { back };
         self.schedule
             .after(pause, Event::Answered(id, Box::new(answer)));
     }

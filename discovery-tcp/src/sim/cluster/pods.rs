@@ -123,6 +123,7 @@ impl Cluster {
             authoritative,
         };
         let mut ring = Ring::new(config, start);
+        seen::check_outside(&mut ring);
         if let Some(wire) = self.spoken.get(&id) {
             seen::speak(&mut ring, *wire);
         }
