@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use discovery_core::PublishError;
 use discovery_tcp::message::{Decision, Message};
 use discovery_tcp::ring::{Bug, Notice};
 use discovery_tcp::sim::{Cluster, Fate};
@@ -305,4 +306,41 @@ fn a_tick_seen_on_a_heartbeat_acknowledges_nothing() {
         .ring_of("p-0")
         .and_then(discovery_tcp::ring::Ring::coordinates);
     assert_eq!(leads, None);
+}
+
+// Clauses: PUB-5
+#[test]
+fn a_publisher_is_told_when_too_many_of_its_messages_wait() {
+    let mut own = world(None);
+    own.config.publish_queue_max = 4;
+    let mut cluster = members_of(own, 3);
+    let since = cluster.now();
+    cluster.intercept(|passing| match passing.message {
+        Message::Publish(_) => Fate::Late(100 * MS),
+        _ => Fate::Pass,
+    });
+    for number in 0_u64..6 {
+        cluster.publish("p-2", &number.to_be_bytes());
+    }
+    let refused = |cluster: &Cluster| {
+        let told = told_since(cluster, "p-2", since);
+        let is_busy = |notice: &&Notice| match notice {
+            Notice::Published { result, .. } => {
+                *result == Err(PublishError::Busy { waiting_max: 4 })
+            }
+            _ => false,
+        };
+        told.iter().filter(is_busy).count()
+    };
+    assert_eq!(refused(&cluster), 2);
+
+    // Once they are decided there is room again.
+    cluster.run_for(SECOND);
+    cluster.publish("p-2", b"another");
+    cluster.run_for(SECOND);
+    sound(&cluster);
+    assert_eq!(refused(&cluster), 2);
+    let told = told_since(&cluster, "p-0", since);
+    let messages = told.iter().filter(|it| matches!(it, Notice::Message(_)));
+    assert_eq!(messages.count(), 5);
 }

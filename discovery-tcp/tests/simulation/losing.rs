@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use discovery_core::ProofRule;
+use discovery_tcp::Merge;
 use discovery_tcp::message::{Decision, Message, RecoverVerdict};
 use discovery_tcp::ring::{Bug, Notice, Ring};
 use discovery_tcp::sim::{Cluster, Fate};
@@ -207,6 +208,41 @@ fn a_quorum_is_never_dissolved_by_meeting_another_cluster() {
         met.iter()
             .any(|notice| matches!(notice, Notice::MetOtherCluster { .. }))
     );
+}
+
+/// An operator splits p-0 and p-1 off, which meet the others and then lose each other: p-0 can never
+/// recover, as somebody listed is of another cluster.
+fn one_of_two_that_were_split_off(merge: Merge) -> Cluster {
+    let mut own = world(None);
+    own.config.merge = merge;
+    let mut cluster = members_of(own, 5);
+    cluster.partition(&[&["p-0", "p-1"], &["p-2", "p-3", "p-4"]]);
+    cluster.run_for(10 * SECOND);
+    cluster.force_recovery("p-0");
+    wait(&mut cluster, "two stand alone", |it| {
+        it.are_one_cluster(&["p-0", "p-1"]) && it.are_one_cluster(&["p-2", "p-3", "p-4"])
+    });
+    cluster.open_all_ways();
+    cluster.run_for(30 * SECOND);
+    assert!(cluster.are_one_cluster(&["p-0", "p-1"]), "a quorum stays");
+    cluster.unwant("p-1");
+    cluster.force_delete("p-1");
+    cluster.run_for(60 * SECOND);
+    sound(&cluster);
+    cluster
+}
+
+// Clauses: MEET-3, MEET-4
+#[test]
+fn who_cannot_recover_for_another_cluster_joins_it_if_told_to() {
+    let cluster = one_of_two_that_were_split_off(Merge::Auto);
+    let names = cluster.members_at("p-2");
+    assert_eq!(names, ["p-2", "p-3", "p-4", "p-0"]);
+    assert_eq!(cluster.members_at("p-0"), names);
+
+    let cluster = one_of_two_that_were_split_off(Merge::Never);
+    assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+    assert_eq!(cluster.members_at("p-2").len(), 3);
 }
 
 // Clauses: RECOVER-2
