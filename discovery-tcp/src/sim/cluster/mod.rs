@@ -154,7 +154,7 @@ impl Cluster {
         let platform = Platform::new(world.climate, chance.branch());
         let mut schedule = Schedule::default();
         schedule.after(world.climate.write_interval, Event::BackgroundWrite);
-        let checkers = Checkers::new(&world.config);
+        let checkers = Checkers::new(&world.config, world.climate.clock_skew_ms == 0);
         Self {
             schedule,
             network,

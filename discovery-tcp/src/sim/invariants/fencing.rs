@@ -13,16 +13,17 @@ use crate::ring::Notice;
 
 #[derive(Debug)]
 pub(super) struct Fencing {
-    /// Whether one store gives every cluster its epoch; by the clock each is fenced by itself.
+    /// Whether one store gives every cluster its epoch, or clocks that agree do; by others each
+    /// cluster is fenced by itself.
     is_one_scale: bool,
     /// By cluster name, and by cluster where there is no common scale.
     highest: BTreeMap<(Arc<str>, Option<ClusterId>), FencingToken>,
 }
 
 impl Fencing {
-    pub(super) fn new(config: &RingConfig) -> Self {
+    pub(super) fn new(config: &RingConfig, clocks_agree: bool) -> Self {
         Self {
-            is_one_scale: config.formation == Formation::Census,
+            is_one_scale: clocks_agree || config.formation == Formation::Census,
             highest: BTreeMap::new(),
         }
     }

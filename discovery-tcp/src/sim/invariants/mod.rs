@@ -122,13 +122,13 @@ pub(crate) struct Checkers {
 }
 
 impl Checkers {
-    pub(crate) fn new(config: &RingConfig) -> Self {
+    pub(crate) fn new(config: &RingConfig, clocks_agree: bool) -> Self {
         Self {
             // Without a quorum both sides of a partition go on, as if an operator had forced them.
             chronicle: Chronicle::new(config.quorum == crate::Quorum::None),
             all: vec![
                 Box::new(agreement::Agreement),
-                Box::new(fencing::Fencing::new(config)),
+                Box::new(fencing::Fencing::new(config, clocks_agree)),
                 Box::new(order::Order::default()),
                 Box::new(quorum::Quorum::new(config)),
                 Box::new(formation::FormsOnce::new(config)),
