@@ -24,7 +24,7 @@ use crate::view::sight::Sight;
 const PACE: Duration = Duration::from_millis(50);
 
 /// Time between signs of life where nothing happens, so that a page can tell a quiet node from one
-/// that is stuck.
+/// whose process is stuck or gone. Where only the protocol's loop is stuck a telling says so.
 const ALIVE_PACE: Duration = Duration::from_secs(2);
 
 /// One telling.
@@ -34,6 +34,8 @@ struct Telling<'a> {
     now: i64,
     /// The node's run: happenings are counted anew in another one.
     run: &'a str,
+    /// Since when the protocol's loop has not answered, so that the sight is an old one.
+    unanswered_since: Option<i64>,
     sight: &'a Sight,
     /// What happened since the telling before.
     happenings: Vec<&'a Happening>,
@@ -110,6 +112,7 @@ impl Page {
         let telling = Telling {
             now: Timestamp::now().as_millisecond(),
             run: &self.run,
+            unanswered_since: look.unanswered_since,
             sight,
             happenings: look
                 .happenings

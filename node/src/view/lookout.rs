@@ -123,7 +123,7 @@ impl Lookout {
                 delivery = self.deliveries.next() => {
                     let Some(delivery) = delivery else {
                         // It has stopped; what is known last stays.
-                        return;
+                        return self.unanswered(wall());
                     };
                     self.take(delivery, &mut pace);
                 }
@@ -167,13 +167,14 @@ impl Lookout {
 
     /// Looks once; whether the node still runs.
     async fn look(&mut self) -> bool {
-        let Ok(answer) = timeout(ANSWER_LIMIT, self.discovery.status()).await else {
-            // It does not turn; whoever asks for its liveness is told so.
-            return true;
+        let asked_at = wall();
+        let answer = timeout(ANSWER_LIMIT, self.discovery.status()).await;
+        let Ok(Ok(status)) = answer else {
+            self.unanswered(asked_at);
+            // One that does not turn may turn again; one that has ended does not.
+            return answer.is_err();
         };
-        let Ok(status) = answer else {
-            return false;
-        };
+        self.look.unanswered_since = None;
         self.hear();
         self.knock(&status);
         self.compare_suspicions(&status);
@@ -325,7 +326,6 @@ impl Lookout {
 
     /// Publishes what was seen, if it is anything new.
     fn publish(&mut self, mut sight: Sight) {
-        let happened = self.look.happenings.next_number();
         if let Some(before) = &self.look.sight
             && before.without_quorum_since.is_some()
             && sight.without_quorum_since.is_some()
@@ -336,13 +336,26 @@ impl Lookout {
         if self.look.sight.as_deref() != Some(&sight) {
             self.look.sight = Some(Arc::new(sight));
         }
+        self.tell();
+    }
+
+    /// The ring does not turn, or has ended: what was seen is not how things are.
+    fn unanswered(&mut self, asked_at: i64) {
+        self.look.unanswered_since.get_or_insert(asked_at);
+        self.tell();
+    }
+
+    /// Tells whoever watches, if there is anything new.
+    fn tell(&self) {
         let look = &self.look;
+        let happened = look.happenings.next_number();
         self.looks.send_if_modified(|published| {
             let is_same = match (&published.sight, &look.sight) {
                 (Some(before), Some(now)) => Arc::ptr_eq(before, now),
                 (before, now) => before.is_none() && now.is_none(),
             };
-            if is_same && published.happenings.next_number() == happened {
+            let answers_as_before = published.unanswered_since == look.unanswered_since;
+            if is_same && answers_as_before && published.happenings.next_number() == happened {
                 return false;
             }
             *published = look.clone();

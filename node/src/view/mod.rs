@@ -55,6 +55,9 @@ pub struct Look {
     pub happenings: Happenings,
     /// What was counted on the way.
     pub tallies: Tallies,
+    /// Since when the protocol's loop has not answered, milliseconds since 1970; none while it does.
+    /// What is seen is what it said before.
+    pub unanswered_since: Option<i64>,
 }
 
 /// A running node as the outside sees it. Clones see the same node; the last one ends the task.

@@ -122,6 +122,35 @@ async fn a_page_that_comes_back_is_not_told_the_same_again() {
 }
 
 #[tokio::test]
+async fn a_page_is_told_that_the_protocol_does_not_answer_and_that_it_does_again() {
+    let (stage, holds) = Stage::alone_elsewhere().await;
+    let mut live = stage.follow(None).await;
+    live.telling(|told| told["unanswered_since"].is_null())
+        .await;
+
+    let hold = holds.hold().await;
+
+    let told = live.telling(|told| told["unanswered_since"].is_i64()).await;
+    assert_eq!(told["sight"]["standing"], "member", "what it said last");
+    assert_eq!(stage.get("/livez").await.code, 503);
+
+    drop(hold);
+
+    live.telling(|told| told["unanswered_since"].is_null())
+        .await;
+    assert_eq!(stage.get("/livez").await.code, 200);
+}
+
+#[tokio::test]
+async fn a_page_is_told_that_the_protocol_has_ended() {
+    let stage = Stage::alone().await;
+    let mut live = stage.follow(None).await;
+    live.next().await;
+    stage.view.discovery().shutdown().await;
+    live.telling(|told| told["unanswered_since"].is_i64()).await;
+}
+
+#[tokio::test]
 async fn open_pages_do_not_hold_up_the_end() {
     let stage = Stage::alone().await;
     let mut live = stage.follow(None).await;

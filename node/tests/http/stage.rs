@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use discovery_core::Finder;
@@ -9,9 +11,12 @@ use discovery_core::finders::{StaticFinder, StaticFinderConfig};
 use discovery_node::config::ServiceLimits;
 use discovery_node::http;
 use discovery_node::view::{NodeView, Overheard};
-use discovery_tcp::{Formation, TcpDiscovery};
+use discovery_tcp::{Formation, TcpDiscovery, TcpDiscoveryBuilder};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +34,18 @@ pub(crate) struct Stage {
     pub(crate) stop: CancellationToken,
     pub(crate) serving: JoinHandle<()>,
     address: SocketAddr,
+}
+
+/// What holds a thread up.
+pub(crate) struct Holds(mpsc::Sender<Receiver<()>>);
+
+impl Holds {
+    /// Holds it up until what comes back is dropped.
+    pub(crate) async fn hold(&self) -> SyncSender<()> {
+        let (hold, held) = sync_channel(0);
+        within(self.0.send(held)).await.unwrap();
+        hold
+    }
 }
 
 /// An answer, whole.
@@ -62,23 +79,36 @@ pub(crate) struct Live(BufReader<TcpStream>);
 impl Stage {
     /// A member of a cluster of one.
     pub(crate) async fn alone() -> Self {
-        let stage = Self::start(Formation::Single).await;
-        let mut looks = stage.view.looks();
+        let stage = Self::start(Formation::Single, None).await;
+        stage.seen().await;
+        stage
+    }
+
+    /// A member of a cluster of one whose protocol has a thread of its own, and what holds that up.
+    pub(crate) async fn alone_elsewhere() -> (Self, Holds) {
+        let (holds, held) = mpsc::channel(1);
+        let stage = Self::start(Formation::Single, Some(held)).await;
+        stage.seen().await;
+        (stage, Holds(holds))
+    }
+
+    /// Waits until it is seen as a member that has heard its finder.
+    async fn seen(&self) {
+        let mut looks = self.view.looks();
         let seen = looks.wait_for(|look| {
             let sight = look.sight.as_ref();
             sight.is_some_and(|sight| sight.quorum && !sight.finder.seeds.is_empty())
         });
         within(seen).await.unwrap();
-        stage
     }
 
     /// A newcomer that waits for two others that do not exist.
     pub(crate) async fn one_of_three() -> Self {
         let names = ["ring-0", "ring-1", "ring-2"].map(|name| name.parse().unwrap());
-        Self::start(Formation::Majority(names.to_vec())).await
+        Self::start(Formation::Majority(names.to_vec()), None).await
     }
 
-    async fn start(formation: Formation) -> Self {
+    async fn start(formation: Formation, held: Option<mpsc::Receiver<Receiver<()>>>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let finder = StaticFinder::new(&StaticFinderConfig {
             seeds: vec![listener.local_addr().unwrap().to_string()],
@@ -90,7 +120,11 @@ impl Stage {
             .listener(listener)
             .finder(Arc::new(finder.clone()))
             .formation(formation);
-        let view = NodeView::start(settings.start().await.unwrap(), Some(&finder));
+        let ring = match held {
+            None => settings.start().await.unwrap(),
+            Some(held) => elsewhere(settings, held).await,
+        };
+        let view = NodeView::start(ring, Some(&finder));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -150,7 +184,37 @@ impl Stage {
     }
 }
 
+/// Starts a ring on a thread of its own, which stands still for as long as it is held.
+async fn elsewhere(
+    settings: TcpDiscoveryBuilder,
+    mut holds: mpsc::Receiver<Receiver<()>>,
+) -> TcpDiscovery {
+    let (started, ring) = oneshot::channel();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            // Nobody waits for it if the test has failed.
+            let _ = started.send(settings.start().await.unwrap());
+            while let Some(held) = holds.recv().await {
+                // Nothing is ever sent: it comes back once the hold is dropped.
+                let _ = held.recv();
+            }
+        });
+    });
+    within(ring).await.unwrap()
+}
+
 impl Live {
+    /// The next telling for which this holds.
+    pub(crate) async fn telling(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let telling: Value = serde_json::from_str(&self.next().await.data).unwrap();
+            if holds(&telling) {
+                return telling;
+            }
+        }
+    }
+
     /// The next event.
     pub(crate) async fn next(&mut self) -> Told {
         within(async {
