@@ -202,6 +202,7 @@ impl Ring {
         }
         if let Some(reason) = self.refusal(intro) {
             self.fx.counters.refused(reason.as_str());
+            self.note_refused(intro, &reason);
             let refusal = Refusal {
                 node: self.me.clone(),
                 reason,
@@ -227,6 +228,7 @@ impl Ring {
         }
         if let Some(reason) = self.refusal(intro) {
             self.fx.counters.refused(reason.as_str());
+            self.note_refused(intro, &reason);
             self.lose_link(link, CloseReason::Refused);
             return;
         }
@@ -238,6 +240,7 @@ impl Ring {
             return;
         };
         self.fx.counters.refused(refusal.reason.as_str());
+        self.note_refusing(refusal);
         self.fx.close(link, CloseReason::WasRefused);
         let foreign = matches!(refusal.reason, RefusalReason::ClusterName { .. });
         let lasts = matches!(
@@ -293,6 +296,7 @@ impl Ring {
             _ => None,
         };
         self.fx.links.open(link, intro, topology);
+        self.note_greeted(&intro.node);
         let node = intro.node.id();
         self.hear_introduction(intro);
         if let Some(round) = self.life.round_mut() {

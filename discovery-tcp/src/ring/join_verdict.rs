@@ -64,6 +64,7 @@ impl Ring {
         Some(match whom_it_replaces(&self.config, m, &join.node) {
             Err(verdict) => verdict,
             Ok(replaces) if !self.has_room_for(&join.node, replaces) => {
+                self.note_no_room(&join.node);
                 refused(RefusalReason::Limit)
             }
             Ok(replaces) => {

@@ -83,6 +83,7 @@ mod succession;
 mod takeover;
 mod tend;
 mod timers;
+mod turned_away;
 mod watch;
 pub(crate) mod weight;
 
@@ -97,6 +98,7 @@ pub use observation::{Decider, Observation};
 pub use output::{Notice, Output};
 pub use planted::Bug;
 pub use status::{Status, Suspicion, observers, observers_of};
+pub use turned_away::{TURNED_AWAY_MAX, TurnedAway, TurnedAwayCause};
 
 use crate::config::RingConfig;
 use crate::message::{Message, WireRange};
@@ -112,6 +114,7 @@ use member::Membership;
 use newcomer::Newcomer;
 use round::Round;
 use timers::Timer;
+use turned_away::TurnedAways;
 
 /// The wire versions that this build speaks.
 pub const WIRE: WireRange = WireRange { min: 1, max: 1 };
@@ -177,6 +180,8 @@ pub struct Ring {
     /// Its last cluster had members that bear none of the names that found.
     knows_other_names: bool,
     watching_seeds: bool,
+    /// Only for people.
+    turned_away: TurnedAways,
 }
 
 impl Ring {
@@ -213,6 +218,7 @@ impl Ring {
             founding_retry_at: Moment::START,
             knows_other_names: false,
             watching_seeds: true,
+            turned_away: TurnedAways::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use discovery_core::{AccusationKind, NodeId, NodeInfo, Standing, Term, Topology,
 use super::join::REFUSED;
 use super::lasting::LastingRefusal;
 use super::roster::Roster;
+use super::turned_away::TurnedAway;
 use super::{Life, Ring};
 use crate::message::PhaseKind;
 use crate::moment::Moment;
@@ -54,6 +55,8 @@ pub struct Status {
     /// Who refuses it until somebody mends what differs; none for a member, and none once that was
     /// not repeated for a minute.
     pub refused: Option<LastingRefusal>,
+    /// Whom it turned away lately, the newest last; at most [`super::TURNED_AWAY_MAX`].
+    pub turned_away: Vec<TurnedAway>,
     /// Where epochs come from: `listing` or `clock`.
     pub epoch_source: &'static str,
     /// How many links are open or being opened.
@@ -93,6 +96,7 @@ impl Ring {
             suspicions: Vec::new(),
             waiting_for: None,
             refused: None,
+            turned_away: self.turned_away_lately(),
             epoch_source: if self.authoritative {
                 "listing"
             } else {

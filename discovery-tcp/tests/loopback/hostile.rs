@@ -110,6 +110,21 @@ async fn a_node_of_another_cluster_name_stays_outside() {
     let own = standing.topology().unwrap();
     assert_eq!(own.len(), 1);
     assert_ne!(own.cluster_id(), topology.cluster_id());
+    let mut turned = Vec::new();
+    for node in &nodes {
+        turned.extend(node.status().await.unwrap().turned_away);
+    }
+    let turned = turned
+        .iter()
+        .find(|it| it.node.name().as_str() == "ring-other");
+    let cause = turned
+        .expect("somebody knows why it is none of them")
+        .cause
+        .to_string();
+    assert!(
+        cause.starts_with("it belongs to cluster 'other'"),
+        "{cause}"
+    );
     assert_eq!(agreed(&nodes, 3).await, topology);
 }
 

@@ -1,7 +1,7 @@
 //! Joining: who is admitted, when, and how many at once (JOIN, SNAP).
 
 use discovery_tcp::message::Message;
-use discovery_tcp::ring::{Bug, LastingCause, Notice};
+use discovery_tcp::ring::{Bug, LastingCause, Notice, TurnedAwayCause};
 use discovery_tcp::sim::{Cluster, World};
 
 use crate::stage::{
@@ -253,6 +253,15 @@ fn is_full_at(cluster: &Cluster, pod: &str) -> bool {
     refused.is_some_and(|refused| refused.cause == LastingCause::Full)
 }
 
+/// Whom the members turned away lately for want of room.
+fn turned_away_as_full(cluster: &Cluster) -> Vec<String> {
+    let rings = (0..3).filter_map(|number| cluster.ring_of(&pod(number)));
+    let turned = rings.flat_map(|ring| ring.status().turned_away);
+    let full = TurnedAwayCause::Lasting(LastingCause::Full);
+    let full = turned.filter(|it| it.cause == full);
+    full.map(|it| it.node.name().to_string()).collect()
+}
+
 /// Starts `pods` pods one after the other where there is room for three; tells who stays outside.
 fn crowd(world: World, pods: usize) -> (Cluster, Vec<String>) {
     let mut cluster = Cluster::new(world);
@@ -273,6 +282,8 @@ fn beyond_the_most_members_a_joiner_is_told_so_and_comes_once_there_is_room() {
     world.config.members_max = 3;
     let (mut cluster, outside) = crowd(world, 5);
     assert!(outside.iter().all(|pod| is_full_at(&cluster, pod)));
+    let turned = turned_away_as_full(&cluster);
+    assert!(outside.iter().all(|pod| turned.contains(pod)), "{turned:?}");
     assert_eq!(names(&cluster), ["p-0", "p-1", "p-2"]);
 
     cluster.crash("p-1");

@@ -9,7 +9,7 @@ use std::{env, fs};
 use discovery_core::{Epoch, ResourceVersion};
 use discovery_tcp::RingConfig;
 use discovery_tcp::message::{Message, WireRange};
-use discovery_tcp::ring::LastingCause;
+use discovery_tcp::ring::{LastingCause, Ring, TurnedAwayCause};
 use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{LONG, MS, SECOND, members, sound, versions_since, wait_for, world};
@@ -172,6 +172,17 @@ fn refused(cluster: &Cluster, pod: &str) -> Option<(LastingCause, String)> {
     Some((refused.cause, refused.by.name().to_string()))
 }
 
+/// Whom the ring in a pod turned away lately for what lasts.
+fn turned_away(cluster: &Cluster, pod: &str) -> Vec<(String, LastingCause)> {
+    let status = cluster.ring_of(pod).map(Ring::status);
+    let turned = status.into_iter().flat_map(|status| status.turned_away);
+    let lasting = turned.filter_map(|it| match it.cause {
+        TurnedAwayCause::Lasting(cause) => Some((it.node.name().to_string(), cause)),
+        _ => None,
+    });
+    lasting.collect()
+}
+
 fn wire_refusals(cluster: &Cluster, pod: &str) -> u64 {
     let counters = cluster.ring_of(pod).map(|ring| ring.counters().clone());
     let refused = counters.and_then(|it| it.greetings_refused.get("wire_version").copied());
@@ -236,6 +247,11 @@ fn a_joiner_without_a_common_wire_version_is_refused_and_changes_nothing() {
     let (cause, by) = refused(&cluster, "q").expect("it knows why");
     assert_eq!(cause, LastingCause::WireVersion { ours, theirs });
     assert!(wire_refusals(&cluster, &by) > 0, "{by}");
+    let turned = LastingCause::WireVersion {
+        ours: theirs,
+        theirs: ours,
+    };
+    assert_eq!(turned_away(&cluster, &by), [("q".to_owned(), turned)]);
     assert!(cluster.are_one_cluster(&["p-0", "p-1", "p-2"]));
     assert_eq!(versions_since(&cluster, "p-0", before), 0);
 }
