@@ -8,7 +8,9 @@ use discovery_core::{
 use discovery_proto::convert::{duration, timestamp};
 use discovery_proto::discovery::v1;
 use discovery_tcp::message::PhaseKind;
-use discovery_tcp::ring::{Status as RingStatus, observers_of};
+use discovery_tcp::ring::{
+    LastingCause, LastingRefusal, Status as RingStatus, TurnedAway, TurnedAwayCause, observers_of,
+};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -46,6 +48,8 @@ impl Api {
             now: Some(timestamp(crate::feed::now())),
             shared_settings: Some(self.shared_settings.clone()),
             observers: observers(&status),
+            refused: status.refused.as_ref().map(refused),
+            turned_away: status.turned_away.iter().map(turned_away).collect(),
         })
     }
 }
@@ -58,6 +62,49 @@ fn observers(status: &RingStatus) -> Vec<String> {
         .map(|topology| observers_of(topology, status.node.id()));
     let observers = observers.unwrap_or_default().into_iter();
     observers.map(|observer| observer.to_string()).collect()
+}
+
+/// Who refuses the node that answers.
+fn refused(refusal: &LastingRefusal) -> v1::Refusal {
+    v1::Refusal {
+        node: Some((&refusal.by).into()),
+        detail: refusal.to_string(),
+        ..lasting(&refusal.cause)
+    }
+}
+
+/// Whom it turned away.
+fn turned_away(one: &TurnedAway) -> v1::Refusal {
+    let typed = match &one.cause {
+        TurnedAwayCause::Lasting(cause) => lasting(cause),
+        TurnedAwayCause::ClusterName { .. } => v1::Refusal {
+            kind: v1::RefusalKind::ClusterName.into(),
+            ..v1::Refusal::default()
+        },
+        // What may yet be added has its words.
+        _ => v1::Refusal::default(),
+    };
+    v1::Refusal {
+        node: Some((&one.node).into()),
+        detail: one.cause.to_string(),
+        ..typed
+    }
+}
+
+fn lasting(cause: &LastingCause) -> v1::Refusal {
+    let (kind, here, there) = match cause {
+        LastingCause::Settings { ours, theirs } => (v1::RefusalKind::Settings, *ours, *theirs),
+        LastingCause::WireVersion { .. } => (v1::RefusalKind::WireVersion, 0, 0),
+        LastingCause::Full => (v1::RefusalKind::Full, 0, 0),
+        // What may yet be added has its words.
+        _ => (v1::RefusalKind::Unspecified, 0, 0),
+    };
+    v1::Refusal {
+        kind: kind.into(),
+        settings_here: here,
+        settings_there: there,
+        ..v1::Refusal::default()
+    }
 }
 
 fn phase(phase: PhaseKind) -> v1::Phase {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use discovery_core::{
-    FinderError, Finding, Member, NodeId, NodeName, Seed, SeedCondition, SeedReport, Standing,
-    Topology,
+    FinderError, Finding, Member, NodeId, NodeInfo, NodeName, Seed, SeedCondition, SeedReport,
+    Standing, Topology,
 };
 use discovery_tcp::message::PhaseKind;
 use discovery_tcp::ring::{self, Status};
@@ -61,6 +61,7 @@ pub(super) fn draw(status: &Status, around: &Surroundings<'_>) -> Sight {
         quorum: status.quorum,
         without_quorum_since: lost_since,
         waiting_for: status.waiting_for.clone(),
+        refused: status.refused.as_ref().map(ToString::to_string),
         term: status.term.map(|term| term.to_string()),
         coordinator: status
             .coordinator
@@ -132,14 +133,19 @@ pub(super) fn topology_sight(topology: &Topology, report: Option<&SeedReport>) -
     }
 }
 
-/// Whether a seed is this member: by pod where both say it, else by address.
+/// Whether a seed is this member.
 fn is_same(seed: &Seed, member: &Member) -> bool {
-    match (&seed.pod_uid, member.info.pod_uid()) {
+    is_at(seed, &member.info)
+}
+
+/// Whether a seed is this node: by pod where both say it, else by address.
+fn is_at(seed: &Seed, node: &NodeInfo) -> bool {
+    match (&seed.pod_uid, node.pod_uid()) {
         (Some(listed), Some(own)) => listed == own,
         _ => seed
             .addresses()
             .iter()
-            .any(|address| member.info.addresses().contains(address)),
+            .any(|address| node.addresses().contains(address)),
     }
 }
 
@@ -237,7 +243,11 @@ fn why_not(seed: &Seed, status: &Status, around: &Surroundings<'_>) -> String {
     if let Some((version, why)) = name.and_then(|name| around.happenings.removal_of(name)) {
         reasons.push(format!("gone since version {version}: {why}"));
     }
-    if let Some(knock) = around.knocks.get(&seed.address()) {
+    // Who was talked to is known better than by knocking.
+    let mut turned_away = status.turned_away.iter().rev();
+    if let Some(it) = turned_away.find(|it| is_at(seed, &it.node)) {
+        reasons.push(format!("turned away: {}", it.cause));
+    } else if let Some(knock) = around.knocks.get(&seed.address()) {
         reasons.push(knock.words().to_owned());
     }
     if reasons.is_empty() {

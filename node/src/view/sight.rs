@@ -26,6 +26,8 @@ pub struct Sight {
     pub without_quorum_since: Option<i64>,
     /// What it waits for.
     pub waiting_for: Option<String>,
+    /// Who refuses it until somebody mends what differs, and what that is.
+    pub refused: Option<String>,
     /// The term of the coordinator heard last.
     pub term: Option<String>,
     /// The coordinator's node id.

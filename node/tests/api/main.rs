@@ -23,4 +23,5 @@ mod reflection;
 mod silence;
 mod stage;
 mod topology;
+mod turned_away;
 mod watchers;

@@ -93,6 +93,8 @@ fn value(status: &v1::GetStatusResponse) -> Value {
         "security": status.security,
         "recent_removals": removals,
         "settings_digest": status.settings_digest,
+        "refused": status.refused.as_ref().map(refusal),
+        "turned_away": status.turned_away.iter().map(refusal).collect::<Vec<_>>(),
         "now": forms::time(status.now.as_ref()),
     })
 }
@@ -103,6 +105,16 @@ fn accusation(one: &v1::Accusation) -> Value {
         "observer_name": one.observer_name,
         "kind": forms::lower(one.kind().as_str_name(), "ACCUSATION_KIND_"),
         "since": forms::time(one.since.as_ref()),
+    })
+}
+
+fn refusal(one: &v1::Refusal) -> Value {
+    json!({
+        "node": one.node.as_ref().map(forms::node),
+        "kind": forms::lower(one.kind().as_str_name(), "REFUSAL_KIND_"),
+        "detail": one.detail,
+        "settings_here": one.settings_here,
+        "settings_there": one.settings_there,
     })
 }
 
@@ -156,6 +168,9 @@ fn text(status: &v1::GetStatusResponse, width: usize) -> String {
         forms::standing_word(&standing).replace('_', " "),
     );
     line("waits for", standing.waiting_for.clone());
+    if let Some(refused) = &status.refused {
+        line("refused", refused.detail.clone());
+    }
     line("quorum", quorum_words(status, &standing));
     line(
         "node",
@@ -182,6 +197,9 @@ fn text(status: &v1::GetStatusResponse, width: usize) -> String {
     line("coordinator", coordinator_words(status, &topology));
     for one in &status.suspicions {
         line("accused", suspicion_words(one));
+    }
+    for one in &status.turned_away {
+        line("turned away", turned_away_words(one));
     }
     for seen in &status.recent_removals {
         line("removed", removal_words(seen));
@@ -247,6 +265,12 @@ fn suspicion_words(one: &v1::Suspicion) -> String {
         format!("{observer} of {kind} since {since}")
     });
     format!("{subject} by {}", words.collect::<Vec<_>>().join(", "))
+}
+
+fn turned_away_words(one: &v1::Refusal) -> String {
+    let node = one.node.clone().unwrap_or_default();
+    let addresses = node.addresses.join(", ");
+    format!("{} at {addresses}: {}", node.name, one.detail)
 }
 
 fn removal_words(seen: &v1::SeenRemoval) -> String {
