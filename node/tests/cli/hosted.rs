@@ -13,7 +13,12 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one that founds alone, and waits until it is a member.
     pub(crate) async fn start() -> Self {
-        let node = Self::run("solo", &["--formation=single", "--attribute=build=7"]);
+        Self::founder(&["--attribute=build=7"]).await
+    }
+
+    /// Starts one that founds alone, with more flags, and waits until it is a member.
+    pub(crate) async fn founder(flags: &[&str]) -> Self {
+        let node = Self::run("solo", &[&["--formation=single"], flags].concat());
         node.until_it_exits("status", 0).await;
         node
     }

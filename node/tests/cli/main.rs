@@ -8,6 +8,7 @@ mod doctor;
 mod ends;
 mod hosted;
 mod kubernetes;
+mod listed;
 mod node;
 mod operating;
 mod program;

@@ -10,6 +10,8 @@ use crate::wrap::titled;
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
     Ok,
+    /// It cannot be told from here.
+    Unknown,
     /// Something is lost, and seeds are found all the same.
     Warn,
     /// Seeds are not found, or a cluster could not form on them.
@@ -20,6 +22,7 @@ impl Verdict {
     fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok  ",
+            Self::Unknown => "?   ",
             Self::Warn => "warn",
             Self::Fail => "FAIL",
         }
@@ -55,6 +58,10 @@ impl Checks {
 
     pub(super) fn ok(&mut self, topic: &'static str, found: impl Into<String>) {
         self.add(topic, Verdict::Ok, found.into(), None);
+    }
+
+    pub(super) fn unknown(&mut self, topic: &'static str, found: impl Into<String>) {
+        self.add(topic, Verdict::Unknown, found.into(), None);
     }
 
     pub(super) fn warn(&mut self, topic: &'static str, found: impl Into<String>, remedy: &str) {
@@ -116,8 +123,12 @@ pub(super) fn tally(checks: &[Check]) -> String {
             .filter(|check| check.verdict == verdict)
             .count()
     };
+    let unknown = match count(Verdict::Unknown) {
+        0 => String::new(),
+        some => format!("{some} not known, "),
+    };
     format!(
-        "{} ok, {} warn, {} FAIL\n",
+        "{} ok, {unknown}{} warn, {} FAIL\n",
         count(Verdict::Ok),
         count(Verdict::Warn),
         count(Verdict::Fail)

@@ -1,5 +1,5 @@
-//! Asks a running node and all members that it knows what `doctor` wants to know of a cluster. What
-//! the answers mean is judged in `views.rs`.
+//! Asks a running node, all members that it knows and who else its finder lists what `doctor` wants
+//! to know of a cluster. What the answers mean is judged in `views.rs` and `listed.rs`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::super::ask::{NodeAddress, connect_to};
+use super::listed::{Listed, api_of, is_of};
 use super::views::{Dial, Peer, View};
 use crate::terminal;
 
@@ -44,6 +45,34 @@ async fn peer(node: v1::Node) -> Peer {
         }
     }
     Peer { node, ring, view }
+}
+
+/// What is listed and no member: whether it can be dialled, and how it sees things.
+pub(super) async fn ask_listed(own: &View, seeds: &[v1::Seed]) -> Vec<Listed> {
+    join_all(seeds.iter().map(|seed| stranger(own, seed))).await
+}
+
+async fn stranger(own: &View, seed: &v1::Seed) -> Listed {
+    let (ring, view) = tokio::join!(dial(&seed.addresses), view_of(own, seed));
+    Listed {
+        seed: seed.clone(),
+        ring,
+        view,
+    }
+}
+
+/// How a listed process sees things, if its API is where the nodes of this cluster have theirs.
+async fn view_of(own: &View, seed: &v1::Seed) -> Result<View, String> {
+    let mut last =
+        "which port its API has is not known here, since no node says its own".to_owned();
+    for address in api_of(own, seed) {
+        match view(&NodeAddress::Tcp(address.clone())).await {
+            Ok(view) if is_of(&view, seed) => return Ok(view),
+            Ok(_) => last = format!("at {address} the API of another node answers"),
+            Err(why) => last = format!("its API does not answer at {address}: {why}"),
+        }
+    }
+    Err(last)
 }
 
 async fn view(node: &NodeAddress) -> Result<View, String> {

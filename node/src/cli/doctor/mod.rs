@@ -1,12 +1,13 @@
 //! `doctor`: looks at everything that finding rests on, one thing after the other, and says what to
 //! do about what is wrong; and, where a node runs, at the cluster that it sees. The questions are
-//! asked in `kubernetes.rs`, `cluster.rs` and here, the answers judged in `judge.rs` and
-//! `views.rs`.
+//! asked in `kubernetes.rs`, `cluster.rs` and here, the answers judged in `judge.rs`, `views.rs` and
+//! `listed.rs`.
 
 mod check;
 mod cluster;
 mod judge;
 mod kubernetes;
+mod listed;
 mod views;
 
 use std::time::Duration;
@@ -25,13 +26,15 @@ use crate::exit;
 use crate::terminal::{self, Stop};
 
 use check::{Checks, Verdict, tally};
+use listed::Listed;
 use views::{Peer, View};
 
 /// Check what finding rests on: credentials, permissions, the Service, its slices, a census; and,
-/// where a node runs, the cluster that it sees: peers in both directions, clocks, settings.
+/// where a node runs, the cluster that it sees: peers in both directions, who is listed and no
+/// member, clocks, settings.
 ///
-/// Every line is ok, warn (something is lost) or FAIL (seeds are not found, or a cluster could not
-/// form on them), with what to do. Exit code 0 if nothing failed, else 1; with --diff 0 only if all
+/// Every line is ok, ? (it cannot be told from here), warn (something is lost) or FAIL (seeds are
+/// not found, or a cluster could not form on them), with what to do. Exit code 0 if nothing failed, else 1; with --diff 0 only if all
 /// members were asked and see the same. Where nobody says whom to ask for seeds, the node's own
 /// finder is looked at.
 #[derive(Debug, Args)]
@@ -61,8 +64,9 @@ const DOCTOR_JSON_HELP: &str = "\
 With --json each check is one line on standard output, one JSON object:
   finder   which finder; there is one for each Service
   check    configuration | credentials | API server | permissions | Service | ports | selector |
-           seeds | census | this pod | node | finder | peer | clock | settings | agreement
-  verdict  ok | warn | fail
+           seeds | census | this pod | node | finder | peer | listed | clock | settings |
+           agreement
+  verdict  ok | unknown | warn | fail
   found    what was found
   remedy   what to do; null if nothing is known or needed";
 
@@ -143,16 +147,22 @@ async fn check_cluster(args: &DoctorArgs, with_finder: bool) -> Result<Option<Ch
         Err(_) if args.node.is_none() => return Ok(None),
         Err(why) => return Err(unreachable(&address, why)),
     };
-    let peers = cluster::ask_peers(&own).await;
+    let (strangers, beyond) = listed::strangers(&own);
+    let (peers, others) = tokio::join!(
+        cluster::ask_peers(&own),
+        cluster::ask_listed(&own, &strangers)
+    );
     let views = all_views(&own, &peers);
+    let known: Vec<_> = views.iter().copied().chain(their_views(&others)).collect();
     let mut checks = Checks::of(format!("cluster {}", own.status.cluster_name));
     views::node(&own, &mut checks);
     if with_finder {
         views::finder(&own, &mut checks);
     }
     views::peers(&own, &peers, &mut checks);
-    views::clocks(&views, &mut checks);
-    views::settings(&views, &mut checks);
+    listed::listed(&views, &others, beyond, &mut checks);
+    views::clocks(&known, &mut checks);
+    views::settings(&known, &mut checks);
     views::agreement(&views, &unasked(&peers), &mut checks);
     Ok(Some(checks))
 }
@@ -195,6 +205,13 @@ fn all_views<'a>(own: &'a View, peers: &'a [Peer]) -> Vec<(&'a str, &'a View)> {
         .iter()
         .filter_map(|peer| Some((peer.node.name.as_str(), peer.view.as_ref().ok()?)));
     [(own_name(own), own)].into_iter().chain(others).collect()
+}
+
+/// The views of those who are listed and no members.
+fn their_views(listed: &[Listed]) -> impl Iterator<Item = (&str, &View)> {
+    listed
+        .iter()
+        .filter_map(|one| Some((one.name(), one.view.as_ref().ok()?)))
 }
 
 /// Whose views could not be had.

@@ -54,10 +54,15 @@ pub(super) fn node(own: &View, checks: &mut Checks) {
                 format!("a member of {members}, a majority is heard"),
             );
         }
+        v1::StandingKind::NotYetMember if own.status.refused.is_some() => {
+            let refused = own.status.refused.clone().unwrap_or_default();
+            let found = format!("not a member, and refused: {}", refused.detail);
+            checks.fail("node", found, mend(refused.kind()));
+        }
         v1::StandingKind::NotYetMember => checks.fail(
             "node",
             format!("not a member yet; it waits for {}", standing.waiting_for),
-            "see who is awaited above: it must run, be listed and be reachable, or be gone",
+            "see below who is listed: each must run and be reachable, or be gone from the list",
         ),
         v1::StandingKind::WithoutQuorum => checks.fail(
             "node",
@@ -77,6 +82,24 @@ pub(super) fn node(own: &View, checks: &mut Checks) {
         v1::StandingKind::Left | v1::StandingKind::Unspecified => {
             checks.warn("node", "it is about to end", "");
         }
+    }
+}
+
+/// What ends a refusal.
+pub(super) fn mend(kind: v1::RefusalKind) -> &'static str {
+    match kind {
+        v1::RefusalKind::Settings => {
+            "give all nodes the same --shared-settings, the members' where there are members"
+        }
+        v1::RefusalKind::WireVersion => "run releases that have a wire version in common",
+        v1::RefusalKind::ClusterName => {
+            "give both the same --cluster, or list only the nodes of one cluster"
+        }
+        v1::RefusalKind::Full => {
+            "remove members that are not needed, or raise --members-max or --frame-bytes on all \
+             nodes"
+        }
+        v1::RefusalKind::Unspecified => "what differs has to be mended first",
     }
 }
 
@@ -129,23 +152,23 @@ pub(super) fn peers(own: &View, peers: &[Peer], checks: &mut Checks) {
                 "what it sends comes in and what is sent to it is lost: look for a rule that \
                  holds one direction only",
             ),
-            Ok(_) => checks.ok(
-                "peer",
-                format!("{name}: {to}, {}", hears(own, &peer.node.id)),
-            ),
+            Ok(_) => match hears(own, &peer.node.id) {
+                Ok(words) => checks.ok("peer", format!("{name}: {to}, {words}")),
+                Err(why) => checks.unknown("peer", format!("{name}: {to}, {why}")),
+            },
         }
     }
 }
 
-/// What is known of a member that does not accuse the node that was asked.
-fn hears(own: &View, id: &str) -> &'static str {
+/// What is known of a member that does not accuse the node that was asked; or why nothing is.
+fn hears(own: &View, id: &str) -> Result<&'static str, &'static str> {
     let observers = &own.status.observers;
     if observers.iter().any(|observer| observer == id) {
-        "and it hears this node"
+        Ok("and it hears this node")
     } else if observers.is_empty() {
-        "and it says nothing against this node"
+        Err("and it says nothing against this node; who observes it is not told")
     } else {
-        "and it does not observe this node, so it cannot tell whether it hears it"
+        Err("and it does not observe this node, so it cannot tell whether it hears it")
     }
 }
 

@@ -77,11 +77,17 @@ fn only_an_observer_is_said_to_hear_a_node() {
     let told = |observers: &[&str]| {
         let mut own = view(3, "x");
         own.status.observers = observers.iter().map(ToString::to_string).collect();
-        verdict(|checks| peers(&own, std::slice::from_ref(&peer), checks)).1
+        verdict(|checks| peers(&own, std::slice::from_ref(&peer), checks))
     };
-    assert!(told(&["id-b"]).ends_with("and it hears this node"));
-    assert!(told(&["id-c"]).contains("does not observe this node"));
-    assert!(told(&[]).ends_with("says nothing against this node"));
+    let (judged, found) = told(&["id-b"]);
+    assert_eq!(judged, Verdict::Ok);
+    assert!(found.ends_with("and it hears this node"), "{found}");
+    let (judged, found) = told(&["id-c"]);
+    assert_eq!(judged, Verdict::Unknown);
+    assert!(found.contains("does not observe this node"), "{found}");
+    let (judged, found) = told(&[]);
+    assert_eq!(judged, Verdict::Unknown);
+    assert!(found.contains("says nothing against this node"), "{found}");
 }
 
 #[test]
@@ -124,6 +130,28 @@ fn what_the_finder_of_a_node_says_is_judged() {
 }
 
 #[test]
+fn a_newcomer_that_is_refused_is_told_what_ends_that() {
+    let mut own = view(3, "x");
+    own.status.standing = Some(v1::Standing {
+        kind: v1::StandingKind::NotYetMember.into(),
+        ..v1::Standing::default()
+    });
+    own.status.refused = Some(v1::Refusal {
+        kind: v1::RefusalKind::Settings.into(),
+        detail: "b refuses other shared settings".to_owned(),
+        ..v1::Refusal::default()
+    });
+    let mut checks = Checks::of("cluster");
+    node(&own, &mut checks);
+    let check = &checks.list[0];
+    assert_eq!(check.verdict, Verdict::Fail);
+    let expected = "not a member, and refused: b refuses other shared settings";
+    assert_eq!(check.found, expected);
+    let remedy = check.remedy.as_deref().unwrap_or_default();
+    assert!(remedy.contains("--shared-settings"), "{remedy}");
+}
+
+#[test]
 fn a_peer_that_accuses_this_node_does_not_hear_it() {
     let own = view(3, "x");
     let mut theirs = view(3, "x");
@@ -133,7 +161,7 @@ fn a_peer_that_accuses_this_node_does_not_hear_it() {
         view: Ok(view.clone()),
     };
     let judged = |one: Peer| verdict(|checks| peers(&own, &[one], checks)).0;
-    assert_eq!(judged(peer(&theirs)), Verdict::Ok);
+    assert_eq!(judged(peer(&theirs)), Verdict::Unknown);
     theirs.status.suspicions.push(v1::Suspicion {
         subject: "id-own".to_owned(),
         accusations: vec![v1::Accusation {
