@@ -270,20 +270,21 @@ fn crowd(
             format!(" at {rate}/s")
         };
         let head = format!("{WATCHERS} watchers, {events} events{at}");
-        gaps += measured.number("gaps");
-        crowd_rows(sheet, &measured, &head, how);
+        gaps += measured.number("gaps")?;
+        crowd_rows(sheet, &measured, &head, how)?;
     }
     Ok(gaps)
 }
 
-fn crowd_rows(sheet: &mut Sheet, measured: &Measured, head: &str, how: &str) {
-    let number = |what| sheet::decimal(measured.number(what));
-    let (deliveries, took) = (number("deliveries"), number("took_ms"));
-    let grown = |to: &'static str| (number(to) - number("before_kib")) / 1024.0;
-    sheet.add(Row::new(format!("{head}: gaps"), number("gaps"), ""));
+fn crowd_rows(sheet: &mut Sheet, measured: &Measured, head: &str, how: &str) -> anyhow::Result<()> {
+    let number = |what| anyhow::Ok(sheet::decimal(measured.number(what)?));
+    let (deliveries, took) = (number("deliveries")?, number("took_ms")?);
+    let before = number("before_kib")?;
+    let grown = |to| anyhow::Ok((number(to)? - before) / 1024.0);
+    sheet.add(Row::new(format!("{head}: gaps"), number("gaps")?, ""));
     let a_second = deliveries * 1000.0 / took.max(1.0);
     sheet.add(Row::new(format!("{head}: deliveries"), a_second, "/s"));
-    let each = number("node_processor_ms") * 1000.0 / deliveries.max(1.0);
+    let each = number("node_processor_ms")? * 1000.0 / deliveries.max(1.0);
     sheet.add(Row::new(
         format!("{head}: node's processor"),
         each,
@@ -291,13 +292,14 @@ fn crowd_rows(sheet: &mut Sheet, measured: &Measured, head: &str, how: &str) {
     ));
     sheet.add(Row::new(
         format!("{head}: growth, watching"),
-        grown("watching_kib"),
+        grown("watching_kib")?,
         "MiB",
     ));
     sheet.add(Row::new(
         format!("{head}: growth, at the end"),
-        grown("after_kib"),
+        grown("after_kib")?,
         "MiB",
     ));
     sheet.add(measured.row("watcher_us", &format!("{head}: Publish to watcher, {how}")));
+    Ok(())
 }

@@ -71,9 +71,10 @@ impl WatchingProgram {
 }
 
 impl Measured {
-    /// A number; 0 if it was not measured.
-    pub(super) fn number(&self, what: &str) -> u64 {
-        self.0[what].as_u64().unwrap_or(0)
+    /// A number, which must have been measured: one that is missing is not 0.
+    pub(super) fn number(&self, what: &str) -> anyhow::Result<u64> {
+        let number = self.0[what].as_u64();
+        number.with_context(|| format!("{EXAMPLE} printed no number '{what}': {}", self.0))
     }
 
     /// A latency as a row.
@@ -81,5 +82,18 @@ impl Measured {
         let millis = |share: &str| self.0[what][share].as_f64().map(|us| us / 1000.0);
         let (p50, p99, worst) = (millis("p50"), millis("p99"), millis("worst"));
         Row::latency(called, p50, p99, worst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_is_an_error_and_not_0() {
+        let measured = Measured(serde_json::json!({ "gaps": 0 }));
+        assert_eq!(measured.number("gaps").unwrap(), 0);
+        let error = measured.number("deliveries").unwrap_err().to_string();
+        assert!(error.contains("no number 'deliveries'"), "{error}");
     }
 }
