@@ -1,10 +1,12 @@
 //! How nodes end: by a signal, by two, by a call, by a refusal.
 
+use std::io;
 use std::time::Duration;
 
 use discovery_core::Standing;
 use discovery_node::app::End;
 use discovery_proto::discovery::v1;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::Code;
 
@@ -91,23 +93,69 @@ async fn the_application_beside_a_node_may_have_it_leave() {
     nodes[0].stands(|standing| is_member_of(standing, 1)).await;
 }
 
-#[tokio::test]
-async fn a_node_that_is_refused_for_good_waits_or_ends_as_it_was_told() {
+/// A member of a cluster, and a node that it refuses for good.
+async fn refused(exit_on_refusal: bool) -> (Running, Running) {
     let stage = Stage::new();
-    let members = stage.cluster(1).await;
+    let member = stage.cluster(1).await.remove(0);
     let (mut config, listeners) = stage.config("other");
     config.ring.settings = 7;
-    config.exit_on_refusal = true;
+    config.exit_on_refusal = exit_on_refusal;
     let refused = stage.run((config, listeners)).await;
+    (member, refused)
+}
+
+const WHY: &str = "ring-0 refuses other shared settings: their digest is 0000000000000007 here, \
+                   0000000000000000 there; give all nodes the same";
+
+#[tokio::test]
+async fn a_node_that_is_refused_for_good_ends_if_it_was_told_to() {
+    let (member, refused) = refused(true).await;
     let End::Refused(why) = refused.ended().await else {
         panic!("it was not refused");
     };
-    let wanted = "ring-0 refuses other shared settings: their digest is 0000000000000007 here, \
-                  0000000000000000 there; give all nodes the same";
-    assert_eq!(why, wanted);
-    members[0]
-        .stands(|standing| is_member_of(standing, 1))
-        .await;
+    assert_eq!(why, WHY);
+    member.stands(|standing| is_member_of(standing, 1)).await;
+}
+
+/// What a log is written to.
+struct Log(mpsc::Sender<String>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Who reads it may have read enough.
+        let _ = self.0.try_send(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How often it says so is tested with `app/refusal.rs`.
+#[tokio::test]
+async fn a_node_that_is_refused_for_good_says_so_and_waits_unless_told_otherwise() {
+    let (log, mut lines) = mpsc::channel(1024);
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR);
+    let subscriber = subscriber.with_writer(move || Log(log.clone())).finish();
+    // For this thread, on which everything here runs.
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let (_member, refused) = refused(false).await;
+
+    let said = async {
+        loop {
+            let line = lines.recv().await.expect("it goes on");
+            if line.contains("the cluster refuses this node; it goes on asking") {
+                return line;
+            }
+        }
+    };
+    let line = timeout(LIMIT, said).await.expect("it is said in time");
+    assert!(line.contains(WHY), "{line}");
+    assert!(refused.is_running());
+    refused.signal.notify_one();
+    assert_eq!(refused.ended().await, End::Left);
 }
 
 #[tokio::test]
