@@ -39,6 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let local = local_node(&address).await?;
     let client = TopologyClient::follow([&address], TopologyClientConfig::default())?;
     let (mut updates, mut store, mut led) = (client.updates(), Store::default(), None);
+    let mut under_way = None;
     println!("this is {} ({})", local.name, local.id);
     while updates.next().await.is_some() {
         let now = lead(&client, &local.id);
@@ -46,23 +47,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
             (_, Some(token)) if led != now => store.write("a word of the leader", token)?,
             (Some(yesterday), None) => {
                 println!("leads no more");
-                late(&client, &mut store, yesterday);
+                under_way = Some(yesterday);
             }
             _ => {}
         }
         led = now;
+        // The topology after it may become known later than that it leads no more.
+        let after = client.topology().and_then(|topology| token(&topology));
+        if let (Some(yesterday), Some(after)) = (under_way, after)
+            && after > yesterday
+        {
+            late(&mut store, yesterday, after);
+            under_way = None;
+        }
     }
     Ok(())
 }
 
 /// What a leader of yesterday had under way arrives after the first word of its successor, which
 /// this program speaks for it: a real store is one for all.
-fn late(client: &TopologyClient, store: &mut Store, yesterday: Token) {
-    let token = client.topology().and_then(|topology| token(&topology));
-    let Some(token) = token.filter(|token| *token > yesterday) else {
-        return;
-    };
-    for (what, token) in [("a word of the successor", token), ("one, late", yesterday)] {
+fn late(store: &mut Store, yesterday: Token, after: Token) {
+    for (what, token) in [("a word of the successor", after), ("one, late", yesterday)] {
         if let Err(refused) = store.write(what, token) {
             println!("{refused}");
         }

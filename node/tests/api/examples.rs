@@ -109,7 +109,7 @@ async fn balanced_calls_go_on_while_all_nodes_are_replaced_one_after_another() {
 }
 
 #[tokio::test]
-async fn leadership_goes_to_the_next_eldest_and_the_last_leader_is_told() {
+async fn leadership_goes_to_the_next_eldest_and_a_late_write_of_the_last_leader_is_refused() {
     let stage = Stage::new();
     let mut nodes = stage.cluster(2).await;
     let topology = nodes[0].discovery.topology().unwrap();
@@ -126,5 +126,6 @@ async fn leadership_goes_to_the_next_eldest_and_the_last_leader_is_told() {
     nodes[0].stands(|standing| is_member_of(standing, 1)).await;
 
     first.until(&["leads no more"]).await;
+    first.until(&["'one, late' under", "is refused"]).await;
     second.until(&["stored 'a word of the leader'"]).await;
 }
