@@ -10,7 +10,7 @@ pub const KNOWN_EMPTY: u8 = 3;
 pub const UNKNOWN: u8 = 4;
 /// The node that was asked is no member with a quorum: what it shows may be stale.
 pub const NOT_IN_FORCE: u8 = 5;
-/// The node that was to be asked cannot be reached.
+/// The node that was to be asked cannot be reached, or went away meanwhile.
 pub const UNREACHABLE: u8 = 6;
 /// The node that was asked refuses.
 pub const CALL_REFUSED: u8 = 7;
@@ -40,7 +40,7 @@ Exit codes:
   3    seeds: known to be empty, the source lists nobody
   4    seeds: unknown, the source could not be asked or its answer cannot be used
   5    topology, status: the node is no member with a quorum; what it shows may be stale
-  6    the node that was to be asked cannot be reached
+  6    the node that was to be asked cannot be reached, or went away meanwhile
   7    the node that was asked refuses
   64   the command line, environment or configuration file cannot be used
   69   run: the node could not be started

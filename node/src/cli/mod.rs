@@ -105,6 +105,12 @@ pub enum Failure {
         /// Why.
         why: String,
     },
+    /// The node that was asked went away before it had answered, or while it was followed.
+    #[error("the node went away, or cannot be reached any more: {why}")]
+    BrokenOff {
+        /// What broke.
+        why: String,
+    },
     /// The node that was asked refuses.
     #[error("{message} ({reason})")]
     Refused {
@@ -138,7 +144,7 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
             Self::Output(_) => exit::OUTPUT,
             Self::Start(_) => exit::NOT_STARTED,
-            Self::Unreachable { .. } => exit::UNREACHABLE,
+            Self::Unreachable { .. } | Self::BrokenOff { .. } => exit::UNREACHABLE,
             Self::Refused { .. } => exit::CALL_REFUSED,
             Self::System { .. } => exit::SYSTEM,
         }
@@ -159,6 +165,7 @@ impl Failure {
             Self::Compose(_)
             | Self::Start(_)
             | Self::Unreachable { .. }
+            | Self::BrokenOff { .. }
             | Self::Refused { .. }
             | Self::Usage(_)
             | Self::Output(_)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::hosted::Node;
+use crate::hosted::{Node, socket};
 use crate::program::Running;
 
 /// Longest wait for a command to connect.
@@ -24,6 +24,28 @@ async fn a_command_that_is_ended_says_by_which_signal() {
         let ended = command.ended().await;
         assert_eq!(ended.code, code, "{signal}: {ended:?}");
         drop(link);
+    }
+}
+
+#[tokio::test]
+async fn who_follows_a_node_that_is_killed_is_told_that_it_is_not_reached() {
+    let node = Node::start().await;
+    let at = socket(&node.folder);
+    let mut followers = Vec::new();
+    for args in [
+        ["events", "-o", "json", "--node", &at],
+        ["topology", "--watch", "-o=json", "--node", &at],
+    ] {
+        let mut follower = Running::start(&args);
+        // What it is told first says that it follows.
+        follower.line().await;
+        followers.push(follower);
+    }
+    node.program.signal("-KILL").await;
+    for follower in followers {
+        let ended = follower.ended().await;
+        assert_eq!(ended.code, 6, "{ended:?}");
+        assert!(ended.err.contains("the node went away"), "{}", ended.err);
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a running node is reached, and what its refusals say.
 
+use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -162,11 +163,15 @@ fn words(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// A refusal as a failure, with its reason and what comes with it.
+/// A refusal as a failure, with its reason and what comes with it. A call that no node has answered
+/// is none: what broke below it is then known, and no reason is told.
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
         let told = details.error_info();
+        if let (None, Some(source)) = (told, status.source()) {
+            return Self::BrokenOff { why: words(source) };
+        }
         let reason = told.map_or_else(
             || format!("{:?}", status.code()),
             |told| told.reason.clone(),
