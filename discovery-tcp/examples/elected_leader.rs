@@ -1,6 +1,6 @@
 //! A leader elected from the topology, and what its fencing token is for: the eldest member leads,
 //! and whatever it writes carries the token, so that a store can refuse a leader of yesterday.
-//! `cargo run -p discovery-tcp --example leader`
+//! `cargo run -p discovery-tcp --example elected_leader`
 #![allow(clippy::print_stdout, reason = "an example prints what it sees")]
 
 use std::error::Error;
