@@ -55,8 +55,8 @@ pub struct Look {
     pub happenings: Happenings,
     /// What was counted on the way.
     pub tallies: Tallies,
-    /// Since when the protocol's loop has not answered, milliseconds since 1970; none while it does.
-    /// What is seen is what it said before.
+    /// Since when the protocol's loop has not answered, milliseconds since 1970; none while it
+    /// does. What is seen is what it said before.
     pub unanswered_since: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! What is told of a pod that is listed and refused: by the pod itself, by who refuses it, by pages.
+//! What is told of a pod that is listed and refused: by the pod itself, and by who refuses it.
 
 use discovery_proto::discovery::v1;
 use tokio::time::timeout;

@@ -13,12 +13,14 @@ mod chromium;
 mod devtools;
 mod outcast;
 mod shots;
+mod stuck;
 
 use discovery_node::demo::Stage;
 
 use chromium::Chromium;
 use outcast::Outcast;
 use shots::{DESKTOP, PHONE, Shot};
+use stuck::Stuck;
 
 /// How many members the ring shows.
 const RING: &str = "document.querySelectorAll('#ring .member[data-id]').length";
@@ -161,6 +163,31 @@ async fn a_page_whose_node_is_stuck_says_that_it_hears_nothing() {
     ));
     assert_eq!(page.trouble(), Vec::<String>::new());
     stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_whose_protocol_is_stuck_says_so_though_its_node_is_alive() {
+    let Some(chromium) = Chromium::find() else {
+        return;
+    };
+    let stuck = Stuck::start().await;
+    let mut page = chromium.open(stuck.page());
+    page.until(&format!(
+        "{RING} === 1 && {BADGE} === 'member, with quorum'"
+    ));
+    let says = "(document.getElementById('silence').hidden ? '' : \
+                document.getElementById('silence').textContent)";
+
+    let hold = stuck.hang().await;
+    page.until(&format!("{BADGE} === 'does not answer'"));
+    page.until(&format!(
+        "{says}.includes('The protocol of this node has not answered for')"
+    ));
+
+    drop(hold);
+    page.until(&format!("{BADGE} === 'member, with quorum'"));
+    page.until(&format!("{says} === ''"));
+    assert_eq!(page.trouble(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -100,5 +100,15 @@ async fn a_listed_node_with_other_settings_is_told_with_the_side_to_change() {
     let remedy = format!("change --shared-settings at {ring}, as the members have it");
     assert_eq!(listed["remedy"], remedy);
     assert_eq!(check(&lines, "settings")["verdict"], "fail");
+
+    let said = run(&["doctor", "--json", "--node", &at]).await;
+
+    assert_eq!(said.code, 1, "{said:?}");
+    let lines = said.json();
+    let found = check(&lines, "node")["found"].as_str().unwrap_or_default();
+    let expected = "not a member, and refused: solo refuses other shared settings";
+    assert!(found.starts_with(expected), "{found}");
+    let remedy = check(&lines, "listed")["remedy"].as_str();
+    assert!(remedy.is_some_and(|it| it.contains("--shared-settings at this node")));
     other.terminate().await;
 }

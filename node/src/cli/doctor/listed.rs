@@ -58,8 +58,8 @@ fn is_at(node: &v1::Node, seed: &v1::Seed) -> bool {
     }
 }
 
-/// Where the API of a listed process should be: at its addresses, at the port that the node that was
-/// asked has, else the first member that says; nowhere if nobody says.
+/// Where the API of a listed process should be: at its addresses, at the port that the node that
+/// was asked has, else the first member that says; nowhere if nobody says.
 pub(super) fn api_of(own: &View, seed: &v1::Seed) -> Vec<String> {
     let topology = own.status.topology.iter();
     let members = topology.flat_map(|topology| &topology.members);

@@ -1,7 +1,7 @@
 //! `doctor`: looks at everything that finding rests on, one thing after the other, and says what to
 //! do about what is wrong; and, where a node runs, at the cluster that it sees. The questions are
-//! asked in `kubernetes.rs`, `cluster.rs` and here, the answers judged in `judge.rs`, `views.rs` and
-//! `listed.rs`.
+//! asked in `kubernetes.rs`, `cluster.rs` and here, the answers judged in `judge.rs`, `views.rs`
+//! and `listed.rs`.
 
 mod check;
 mod cluster;
@@ -34,9 +34,9 @@ use views::{Peer, View};
 /// member, clocks, settings.
 ///
 /// Every line is ok, ? (it cannot be told from here), warn (something is lost) or FAIL (seeds are
-/// not found, or a cluster could not form on them), with what to do. Exit code 0 if nothing failed, else 1; with --diff 0 only if all
-/// members were asked and see the same. Where nobody says whom to ask for seeds, the node's own
-/// finder is looked at.
+/// not found, or a cluster could not form on them), with what to do. Exit code 0 if nothing failed,
+/// else 1; with --diff 0 only if all members were asked and see the same. Where nobody says whom to
+/// ask for seeds, the node's own finder is looked at.
 #[derive(Debug, Args)]
 #[command(after_long_help = DOCTOR_JSON_HELP)]
 pub(super) struct DoctorArgs {
