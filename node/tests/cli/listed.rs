@@ -97,7 +97,7 @@ async fn a_listed_node_with_other_settings_is_told_with_the_side_to_change() {
     assert_eq!(listed["verdict"], "fail", "{listed}");
     let found = listed["found"].as_str().unwrap_or_default();
     assert!(found.contains("its shared settings are others"), "{found}");
-    let remedy = format!("change --shared-settings at {ring}, as the members have it");
+    let remedy = "change --shared-settings at other, as the members have it";
     assert_eq!(listed["remedy"], remedy);
     assert_eq!(check(&lines, "settings")["verdict"], "fail");
 

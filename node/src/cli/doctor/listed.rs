@@ -22,12 +22,14 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Its name, else where it is.
+    /// Its name by the finder or its own word, else where it is.
     pub(super) fn name(&self) -> &str {
-        match self.seed.name.as_str() {
-            "" => self.seed.addresses.first().map_or("?", String::as_str),
-            name => name,
-        }
+        let view = self.view.as_ref().ok();
+        let own = view.and_then(|view| Some(view.status.node.as_ref()?.name.as_str()));
+        let place = self.seed.addresses.first().map(String::as_str);
+        let mut names = [Some(self.seed.name.as_str()), own, place].into_iter();
+        let name = names.find_map(|name| name.filter(|name| !name.is_empty()));
+        name.unwrap_or("?")
     }
 }
 
