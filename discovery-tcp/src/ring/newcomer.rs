@@ -163,7 +163,9 @@ impl Ring {
         }
         if let Some(better) = better {
             newcomer.candidate.step_back();
-            if newcomer.round.stage != RoundStage::Contacting {
+            if self.fx.bug(Bug::RoundKept) {
+                newcomer.round.stage = RoundStage::Contacting;
+            } else if newcomer.round.stage != RoundStage::Contacting {
                 // What it listed, and who granted, is no good for the next time (FORM-4).
                 newcomer.round.start_again(&mut self.fx);
             }

@@ -72,6 +72,10 @@ pub enum Bug {
     EqualResourceVersion,
     /// a refused dial alone exempts — FORM-5
     ExemptByRefusal,
+    /// no listing after the last look at the exempt — FORM-8
+    ExemptByOneListing,
+    /// who hears of somebody better comes back to its round: listing, grants and number — FORM-4 (C47)
+    RoundKept,
     /// admits who was never listed — JOIN
     JoinerNotListed,
     /// no limit on unconfirmed members — JOIN
@@ -111,7 +115,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug that can be planted.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::QuorumOffByOne,
         Self::PromiseQuorumOffByOne,
         Self::ProposesBehindChange,
@@ -143,6 +147,8 @@ impl Bug {
         Self::SelfByAddress,
         Self::EqualResourceVersion,
         Self::ExemptByRefusal,
+        Self::ExemptByOneListing,
+        Self::RoundKept,
         Self::JoinerNotListed,
         Self::AllAtOnce,
         Self::RemovedIdReadmitted,

@@ -486,32 +486,47 @@ fn the_fencing_token_rises_across_a_restart_of_everything() {
     assert!(after > before, "{after:?} after {before:?}");
 }
 
-// Clauses: FORM-7, FORM-8
-#[test]
-fn an_exemption_asks_for_a_second_listing() {
-    // C4: B's status is behind what B does.
-    let mut own = world(None);
-    own.climate.status_lag = 2 * SECOND;
+/// For the kubelet B's container still waits, and a policy refuses A's dials on the way; B founds and
+/// admits C behind A's listing, and dies. C4.
+pub(crate) fn an_exempt_pod_founds_meanwhile(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
+    own.climate.status_lag = 60 * SECOND;
+    own.climate.api_delay = (100 * MS, 100 * MS);
     let mut cluster = Cluster::new(own);
     cluster.restart_containers(false, (MS, MS));
     cluster.make_by_hand("b");
     cluster.list("b");
     cluster.run_for(5 * SECOND);
-    cluster.make_by_hand("a");
-    cluster.start_container("a");
-    cluster.run_for(2500 * MS);
-    // B founds beside A, which is not listed yet; C joins; B dies before A looks at it again.
     cluster.start_container("b");
-    cluster.partition(&[&["a"], &["b"]]);
-    cluster.run_until(20 * SECOND, |it| it.clusters() == 1);
+    cluster.run_for(SECOND);
+    cluster.write();
+    cluster.run_until(SECOND, |it| it.are_one_cluster(&["b"]));
+    cluster.make_by_hand("a");
+    cluster.list("a");
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        cluster.way(from, to, Some(Passage::Refusing));
+    }
+    cluster.start_container("a");
+    // It has seen B refused and waiting, and its listing is read: C is not in it.
+    cluster.run_for(350 * MS);
+    cluster.hold_answers("a", true);
+    cluster.watch("a", WatchFault::Silent);
     cluster.start("c");
     cluster.partition(&[&["a"], &["c"]]);
-    cluster.run_until(20 * SECOND, |it| it.are_one_cluster(&["b", "c"]));
-    cluster.list("a");
-    cluster.run_for(100 * MS);
+    cluster.run_until(2 * SECOND, |it| it.are_one_cluster(&["b", "c"]));
     cluster.crash("b");
+    cluster.hold_answers("a", false);
     cluster.run_for(20 * SECOND);
+    cluster
+}
+
+// Clauses: FORM-7, FORM-8
+#[test]
+fn an_exemption_asks_for_a_second_listing() {
+    let cluster = an_exempt_pod_founds_meanwhile(None);
     sound(&cluster);
+    assert_eq!(cluster.standing_of("a"), "newcomer");
+    assert_eq!(cluster.clusters(), 1, "{:?}", cluster.standings());
 }
 
 // Clauses: FORM-3, FORM-13

@@ -1,11 +1,13 @@
 //! Watching: who accuses whom, who is removed, and who is not (CUT, TAKE-9, SPREAD).
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use discovery_core::AccusationKind;
 use discovery_tcp::message::Message;
-use discovery_tcp::ring::{Bug, Notice, Ring, Suspicion};
+use discovery_tcp::ring::{Bug, Notice, Ring, Suspicion, observers_of};
 use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
@@ -433,4 +435,44 @@ fn an_alert_that_comes_after_its_removal_accuses_nobody() {
             "{pod}: {suspicions:?}"
         );
     }
+}
+
+// Clauses: CUT-8
+#[test]
+fn who_is_lost_with_all_its_observers_is_dialled_by_others() {
+    let mut cluster = members(None, 20);
+    let topology = cluster.agreed().expect("they are one cluster").clone();
+    // Not the coordinator, and not observed by it.
+    let eldest = topology.eldest().id();
+    let (subject, observers) = topology
+        .members()
+        .iter()
+        .map(|member| (member, observers_of(&topology, member.id())))
+        .find(|(member, observers)| member.id() != eldest && !observers.contains(&eldest))
+        .expect("the coordinator observes eight of nineteen");
+    let name = |id| topology.member(id).expect("a member").name().to_string();
+    let mut lost: Vec<String> = observers.into_iter().map(name).collect();
+    lost.push(subject.name().to_string());
+    assert_eq!(lost.len(), 9);
+    let asked = Rc::new(RefCell::new(BTreeSet::new()));
+    let (seen, of) = (Rc::clone(&asked), subject.id());
+    cluster.intercept(move |passing| {
+        if let Message::DialBack(ask) = passing.message
+            && ask.node == of
+        {
+            seen.borrow_mut().insert(passing.to.label().to_owned());
+        }
+        Fate::Pass
+    });
+    for pod in &lost {
+        cluster.unwant(pod);
+        cluster.crash(pod);
+    }
+    let limit = cluster.config().silence_limit;
+    let is_one = |it: &Cluster| it.agreed().is_some_and(|it| it.len() == 11);
+    let goes_on = cluster.run_until(limit * 10, is_one);
+
+    sound(&cluster);
+    assert!(goes_on, "{:?}", cluster.standings());
+    assert_eq!(asked.borrow().len(), 3, "{:?}", asked.borrow());
 }
