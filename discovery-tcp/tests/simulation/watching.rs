@@ -140,7 +140,7 @@ fn a_coordinator_without_a_majority_loses_its_tick() {
     );
     let topology = cluster.topology_of("p-0").expect("it is a member").clone();
     let id = cluster.node_of("p-0").expect("it runs");
-    let observers = discovery_tcp::ring::observers_of(&topology, id);
+    let observers = observers_of(&topology, id);
     for number in 1..20 {
         let name = pod(number);
         let node = cluster.node_of(&name).expect("it runs");
