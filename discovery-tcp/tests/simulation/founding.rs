@@ -186,3 +186,26 @@ fn a_restarted_name_may_found_again_and_the_two_report_each_other() {
         })
     });
 }
+
+// Clauses: FORM-12
+#[test]
+fn after_a_restart_of_everything_the_token_is_higher_where_clocks_agree() {
+    let mut cluster = names(3);
+    cluster.restart_containers(true, (SECOND, 2 * SECOND));
+    let pods = ["p-0", "p-1", "p-2"];
+    pods.iter().for_each(|pod| drop(cluster.start(pod)));
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        wait(&mut cluster, "three are one", |it| {
+            it.are_one_cluster(&pods)
+        });
+        let topology = cluster.topology_of("p-0").expect("a member");
+        tokens.push((topology.cluster_id(), topology.fencing_token()));
+        pods.iter().for_each(|pod| cluster.crash(pod));
+    }
+    sound(&cluster);
+    assert!(
+        tokens.is_sorted_by(|a, b| a.0 != b.0 && a.1 < b.1),
+        "{tokens:?}"
+    );
+}

@@ -13,8 +13,8 @@ use crate::ring::Notice;
 
 #[derive(Debug)]
 pub(super) struct Fencing {
-    /// Whether one store gives every cluster its epoch, or clocks that agree do; by others each
-    /// cluster is fenced by itself.
+    /// Whether one store gives every cluster its epoch, or clocks that agree do, one cluster after
+    /// the other. Else each is fenced by itself: two may stand where names found (P4).
     is_one_scale: bool,
     /// By cluster name, and by cluster where there is no common scale.
     highest: BTreeMap<(Arc<str>, Option<ClusterId>), FencingToken>,
@@ -23,7 +23,11 @@ pub(super) struct Fencing {
 impl Fencing {
     pub(super) fn new(config: &RingConfig, clocks_agree: bool) -> Self {
         Self {
-            is_one_scale: clocks_agree || config.formation == Formation::Census,
+            is_one_scale: match config.formation {
+                Formation::Census => true,
+                Formation::Single => clocks_agree,
+                Formation::Majority(_) => false,
+            },
             highest: BTreeMap::new(),
         }
     }
