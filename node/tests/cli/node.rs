@@ -22,7 +22,8 @@ async fn a_node_is_run_asked_and_terminated() {
     assert_eq!(form["members"][0]["name"], json!("solo"));
     assert_eq!(form["members"][0]["attributes"], json!({ "build": "7" }));
     let yaml = node.ask(&["topology", "-o", "yaml"]).await;
-    assert!(yaml.out.contains("\nversion: 1\n"), "{}", yaml.out);
+    let yaml: Value = serde_saphyr::from_str(&yaml.out).expect("one document");
+    assert_eq!(yaml, form);
     let status = node.ask(&["status", "-o", "json"]).await;
     let status: Value = serde_json::from_str(&status.out).expect("one object");
     assert_eq!(status["has_quorum"], json!(true));
@@ -58,6 +59,28 @@ async fn what_happens_and_what_is_published_is_followed() {
     );
     assert_eq!(payload(messages.json_where(is_message).await), json!("bye"));
     assert_eq!(events.terminate().await.code, 0);
+}
+
+#[tokio::test]
+async fn a_watched_topology_says_when_inside_of_what_programs_read() {
+    let node = Node::start().await;
+    let at = socket(&node.folder);
+    let watch = ["topology", "--watch", "--node", &at, "-o"];
+    let mut json = Running::start(&[&watch[..], &["json"]].concat());
+    let told = json.json_where(|told| told["version"] == json!(1)).await;
+    assert!(told["at"].is_string(), "{told}");
+    let mut yaml = Running::start(&[&watch[..], &["yaml"]].concat());
+    let (mut stream, mut documents) = (String::new(), Vec::<Value>::new());
+    // Its keys are in order, and this is the last.
+    let is_whole = |one: &Value| one["version"] == json!(1) && one.get("waiting_for").is_some();
+    while !documents.last().is_some_and(is_whole) {
+        stream += &yaml.line().await;
+        stream.push('\n');
+        documents = serde_saphyr::from_multiple(&stream).expect(&stream);
+    }
+    assert_eq!(documents.len(), 2, "where it stands, then what holds");
+    assert!(documents.iter().all(|one| one["at"].is_string()));
+    assert_eq!(documents[1]["members"], told["members"]);
 }
 
 #[tokio::test]

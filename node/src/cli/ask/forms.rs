@@ -6,6 +6,11 @@ use discovery_proto::discovery::v1;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+/// Words that some readers of YAML take for a truth or for nothing.
+const YAML_WORDS: [&str; 10] = [
+    "", "y", "n", "yes", "no", "on", "off", "true", "false", "null",
+];
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Output {
@@ -177,7 +182,7 @@ fn write_yaml(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (key, value) in fields {
-                let _ = write!(out, "{margin}{key}:");
+                let _ = write!(out, "{margin}{}:", yaml_key(key));
                 write_nested(value, indent + 2, out);
             }
         }
@@ -190,9 +195,32 @@ fn write_yaml(value: &Value, indent: usize, out: &mut String) {
             }
         }
         plain => {
-            let _ = writeln!(out, "{margin}{plain}");
+            let _ = writeln!(out, "{margin}{}", yaml_plain(plain));
         }
     }
+}
+
+/// A key: in quotes unless it is a plain word that YAML takes for nothing else.
+fn yaml_key(key: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    if key.bytes().all(is_plain) && !YAML_WORDS.contains(&key) {
+        key.to_owned()
+    } else {
+        yaml_plain(&json!(key))
+    }
+}
+
+/// What has nothing inside, as JSON writes it; but what YAML wants to see escaped is.
+fn yaml_plain(value: &Value) -> String {
+    let mut out = String::new();
+    for char in value.to_string().chars() {
+        if char.is_control() {
+            let _ = write!(out, "\\u{:04x}", u32::from(char));
+        } else {
+            out.push(char);
+        }
+    }
+    out
 }
 
 fn write_nested(value: &Value, indent: usize, out: &mut String) {
@@ -205,7 +233,7 @@ fn write_nested(value: &Value, indent: usize, out: &mut String) {
         out.push('\n');
         write_yaml(value, indent, out);
     } else {
-        let _ = writeln!(out, " {value}");
+        let _ = writeln!(out, " {}", yaml_plain(value));
     }
 }
 
@@ -224,5 +252,16 @@ mod tests {
         let expected = "a: 1\nb:\n  - c: \"x: y\"\n    d: []\n  - c: null\n\
                         e:\n  - \"p\"\n  - \"q\"\nf: {}\n";
         assert_eq!(yaml(&value), expected);
+    }
+
+    #[test]
+    fn yaml_is_read_back_as_what_was_written() {
+        let value = json!({
+            "attributes": { "on": "7", "7": "on", "a: b": "#", "": "x", "build-id": "- 1" },
+            "text": "two\nlines\t\u{7}\u{9f}\u{1f30d} \\ \" '",
+            "list": [[], {}, [1], [{ "a": [true] }], null],
+        });
+        let read: Value = serde_saphyr::from_str(&yaml(&value)).unwrap();
+        assert_eq!(read, value);
     }
 }

@@ -46,12 +46,11 @@ pub(in crate::cli) async fn run(args: &TopologyArgs, stop: &mut Stop) -> Result<
     };
     let standing = answer.standing.unwrap_or_default();
     let is_in_force = standing.kind() == v1::StandingKind::Member;
-    terminal::say(&text(
-        args.output,
-        &standing,
-        answer.topology.as_ref(),
-        false,
-    ))?;
+    let shown = Shown {
+        standing: &standing,
+        topology: answer.topology.as_ref(),
+    };
+    terminal::say(&shown.once(args.output))?;
     Ok(if is_in_force {
         exit::DONE
     } else {
@@ -81,16 +80,13 @@ async fn follow(args: &TopologyArgs, stop: &mut Stop) -> Result<u8, Failure> {
         let Some(answer) = answer else {
             return Ok(exit::DONE);
         };
-        if args.output == Output::Json {
-            let Some(kind) = answer.kind else { continue };
-            take(kind, &mut standing, &mut topology);
-        } else {
-            let at = answer.at.as_ref().map(time_words).unwrap_or_default();
-            let Some(kind) = answer.kind else { continue };
-            take(kind, &mut standing, &mut topology);
-            terminal::say(&format!("{at}\n"))?;
-        }
-        terminal::say(&text(args.output, &standing, topology.as_ref(), true))?;
+        let Some(kind) = answer.kind else { continue };
+        take(kind, &mut standing, &mut topology);
+        let shown = Shown {
+            standing: &standing,
+            topology: topology.as_ref(),
+        };
+        terminal::say(&shown.at(args.output, answer.at.as_ref()))?;
     }
 }
 
@@ -122,28 +118,51 @@ fn apply(topology: &mut v1::Topology, change: v1::TopologyChange) {
     topology.next_order = change.next_order;
 }
 
-fn text(
-    output: Output,
-    standing: &v1::Standing,
-    topology: Option<&v1::Topology>,
-    is_line: bool,
-) -> String {
-    match output {
-        Output::Table => table(standing, topology, false),
-        Output::Wide => table(standing, topology, true),
-        Output::Json if is_line => format!("{}\n", value(standing, topology)),
-        Output::Json => format!("{:#}\n", value(standing, topology)),
-        Output::Yaml => format!("{}---\n", forms::yaml(&value(standing, topology))),
-    }
+/// What is known, to be shown.
+#[derive(Clone, Copy, Debug)]
+struct Shown<'a> {
+    standing: &'a v1::Standing,
+    topology: Option<&'a v1::Topology>,
 }
 
-fn value(standing: &v1::Standing, topology: Option<&v1::Topology>) -> Value {
-    let mut form = topology.map_or_else(|| json!({}), forms::topology);
-    if let Value::Object(form) = &mut form {
-        form.insert("standing".to_owned(), json!(forms::standing_word(standing)));
-        form.insert("waiting_for".to_owned(), json!(standing.waiting_for));
+impl Shown<'_> {
+    /// As the only answer.
+    fn once(&self, output: Output) -> String {
+        match output {
+            Output::Table => table(self.standing, self.topology, false),
+            Output::Wide => table(self.standing, self.topology, true),
+            Output::Json => format!("{:#}\n", self.value()),
+            Output::Yaml => forms::yaml(&self.value()),
+        }
     }
-    form
+
+    /// As one answer of a watch, with the time at which it was learned: beside a table, and inside
+    /// of what programs read. A YAML stream has one document an answer, each behind its `---`.
+    fn at(&self, output: Output, at: Option<&prost_types::Timestamp>) -> String {
+        let mut value = self.value();
+        if let Value::Object(form) = &mut value {
+            form.insert("at".to_owned(), forms::time(at));
+        }
+        match output {
+            Output::Table | Output::Wide => {
+                let time = at.map(time_words).unwrap_or_default();
+                format!("{time}\n{}", self.once(output))
+            }
+            Output::Json => format!("{value}\n"),
+            Output::Yaml => format!("---\n{}", forms::yaml(&value)),
+        }
+    }
+
+    fn value(&self) -> Value {
+        let mut form = self.topology.map_or_else(|| json!({}), forms::topology);
+        if let Value::Object(form) = &mut form {
+            let word = forms::standing_word(self.standing);
+            form.insert("standing".to_owned(), json!(word));
+            let waiting_for = &self.standing.waiting_for;
+            form.insert("waiting_for".to_owned(), json!(waiting_for));
+        }
+        form
+    }
 }
 
 fn table(standing: &v1::Standing, topology: Option<&v1::Topology>, is_wide: bool) -> String {
