@@ -58,6 +58,16 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Every stable name, in the order of declaration.
+    pub const NAMES: [&str; 6] = [
+        "not_yet_member",
+        "member",
+        "without_quorum",
+        "removed",
+        "left",
+        "failed",
+    ];
+
     /// Whether nothing will ever happen again.
     pub fn is_over(&self) -> bool {
         match self {
@@ -305,4 +315,25 @@ pub trait Discovery: Send + Sync + fmt::Debug {
     ///
     /// Dropping the future does not take the announcement back.
     fn leave(&self) -> BoxFuture<'_, Result<(), LeaveError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::alone;
+
+    #[test]
+    fn every_standing_has_the_name_of_its_place() {
+        let all = [
+            Standing::NotYetMember {
+                waiting_for: Arc::from("others"),
+            },
+            Standing::Member { topology: alone() },
+            Standing::WithoutQuorum { stale: alone() },
+            Standing::Removed { last: alone() },
+            Standing::Left,
+            Standing::Failed,
+        ];
+        assert_eq!(all.map(|standing| standing.as_str()), Standing::NAMES);
+    }
 }

@@ -128,6 +128,16 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
+    /// Every stable name, in the order of declaration.
+    pub const NAMES: [&str; 6] = [
+        "cluster_name",
+        "wire_version",
+        "settings",
+        "node_id",
+        "oneself",
+        "limit",
+    ];
+
     /// The stable name, in snake case.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -155,4 +165,32 @@ pub struct Refusal {
 pub struct Goodbye {
     /// Why.
     pub reason: super::CloseReason,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::CloseReason;
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own() {
+        let all = [
+            RefusalReason::ClusterName {
+                ours: Arc::from("ring"),
+            },
+            RefusalReason::WireVersion {
+                ours: WireRange { min: 1, max: 1 },
+            },
+            RefusalReason::Settings { ours: 1 },
+            RefusalReason::NodeId,
+            RefusalReason::Oneself,
+            RefusalReason::Limit,
+        ];
+        let names = all.each_ref().map(RefusalReason::as_str);
+        assert_eq!(names, RefusalReason::NAMES);
+        let mut names = CloseReason::ALL.map(CloseReason::as_str).to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CloseReason::ALL.len());
+    }
 }

@@ -169,6 +169,20 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Idle,
+        Self::NoGreeting,
+        Self::Refused,
+        Self::WasRefused,
+        Self::Nonsense,
+        Self::Undecodable,
+        Self::Goodbye,
+        Self::Over,
+        Self::Limit,
+        Self::Replaced,
+    ];
+
     /// The stable name, in snake case.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -19,6 +19,7 @@ use crate::config::{NodeConfig, ServiceLimits, shared_settings};
 use crate::feed::Feed;
 use crate::grpc::{Api, Connections, end_watches, keep_up_to_date, serve_admin, serve_api};
 use crate::http;
+use crate::view::traffic::{ADMIN, GRPC};
 use crate::view::{NodeView, Overheard};
 
 /// Most connections of operators at a time; one more is closed at once.
@@ -177,7 +178,8 @@ async fn serve(bound: Bound, api: &Api, limits: ServiceLimits, tokens: &Tokens) 
     let mut services = JoinSet::new();
     let (view, closing) = (&api.view, &tokens.closing);
     if let Some(listener) = bound.grpc {
-        let connections = Connections::until(&tokens.cut, limits.grpc_connections_max);
+        let (max, door) = (limits.grpc_connections_max, view.traffic().door(GRPC));
+        let connections = Connections::until(&tokens.cut, max, door);
         let stop = closing.clone();
         let (reporter, serving) = serve_api(listener, connections, api.clone(), stop).await;
         services.spawn(watched("gRPC", serving, view.clone(), closing.clone()));
@@ -198,7 +200,8 @@ async fn serve(bound: Bound, api: &Api, limits: ServiceLimits, tokens: &Tokens) 
         services.spawn(watched("HTTP", serving, view.clone(), closing.clone()));
     }
     if let Some(listener) = bound.admin {
-        let connections = Connections::until(&tokens.cut, ADMIN_CONNECTIONS_MAX);
+        let door = view.traffic().door(ADMIN);
+        let connections = Connections::until(&tokens.cut, ADMIN_CONNECTIONS_MAX, door);
         let stop = closing.clone();
         let serving = serve_admin(listener, connections, api.clone(), stop);
         let what = "operators'";

@@ -14,20 +14,25 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
+use crate::view::traffic::{Door, OpenConnection};
+
 /// What the connections of one listener have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Connections {
     cut: CancellationToken,
     /// One permit for each.
     permits: Arc<Semaphore>,
+    door: Door,
 }
 
 impl Connections {
-    /// At most so many connections at a time, which go on until this word at most.
-    pub(crate) fn until(cut: &CancellationToken, max: usize) -> Self {
+    /// At most so many connections at a time, counted at this door, which go on until this word at
+    /// most.
+    pub(crate) fn until(cut: &CancellationToken, max: usize, door: Door) -> Self {
         Self {
             cut: cut.clone(),
             permits: Arc::new(Semaphore::new(max)),
+            door,
         }
     }
 
@@ -39,7 +44,7 @@ impl Connections {
         accepted.filter_map(move |accepted| {
             let connection = accepted.map(|inner| self.connection(inner)).transpose();
             if connection.is_none() {
-                tracing::debug!("turned away: too many connections");
+                self.door.turned_away();
             }
             ready(connection)
         })
@@ -51,6 +56,7 @@ impl Connections {
             inner,
             cut: Box::pin(self.cut.clone().cancelled_owned()),
             _permit: permit,
+            _open: self.door.open(),
         })
     }
 }
@@ -61,6 +67,7 @@ pub(super) struct Connection<C> {
     inner: C,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _permit: OwnedSemaphorePermit,
+    _open: OpenConnection,
 }
 
 impl<C> Connection<C> {
@@ -136,6 +143,11 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::view::traffic::{GRPC, Traffic};
+
+    fn door() -> Door {
+        Traffic::default().door(GRPC)
+    }
 
     /// Room for what a test sends.
     const ROOM: usize = 8;
@@ -158,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn one_connection_more_than_may_be_is_closed_until_another_has_gone() {
         let (accept, accepted) = mpsc::channel(ROOM);
-        let connections = Connections::until(&CancellationToken::new(), 1);
+        let connections = Connections::until(&CancellationToken::new(), 1, door());
         let mut admitted = pin!(connections.of(incoming(accepted)));
         let _first = connect(&accept);
         let served = admitted.next().now_or_never();
@@ -175,7 +187,7 @@ mod tests {
     async fn a_connection_that_is_cut_wakes_who_reads_it_and_fails() {
         let (accept, accepted) = mpsc::channel(ROOM);
         let cut = CancellationToken::new();
-        let mut admitted = pin!(Connections::until(&cut, 1).of(incoming(accepted)));
+        let mut admitted = pin!(Connections::until(&cut, 1, door()).of(incoming(accepted)));
         let _ours = connect(&accept);
         let mut served = admitted.next().await.unwrap().unwrap();
         let reading = tokio::spawn(async move { served.read(&mut [0]).await });

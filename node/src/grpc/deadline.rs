@@ -1,6 +1,7 @@
 //! Deadlines around a whole service: its own limit, or the caller's where that is sooner, from the
 //! headers of a call on, so that a request that never ends is over too. A stream is limited until it
-//! begins. Calls with a shorter limit keep it themselves.
+//! begins. Calls with a shorter limit keep it themselves. What is refused, for whatever reason, is
+//! counted here, where every answer passes.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -11,8 +12,10 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
+use tonic_types::StatusExt as _;
 
 use super::refusals::Refusal;
+use crate::view::traffic::Traffic;
 
 /// The header in which a caller says how long it waits.
 const TIMEOUT_HEADER: &str = "grpc-timeout";
@@ -29,12 +32,17 @@ const AHEAD: Duration = Duration::from_millis(20);
 pub(super) struct Limited<S> {
     inner: S,
     limit: Duration,
+    traffic: Traffic,
 }
 
 impl<S> Limited<S> {
-    /// No call of this service takes longer.
-    pub(super) fn new(inner: S, limit: Duration) -> Self {
-        Self { inner, limit }
+    /// No call of this service takes longer; what it refuses is counted.
+    pub(super) fn new(inner: S, limit: Duration, traffic: &Traffic) -> Self {
+        Self {
+            inner,
+            limit,
+            traffic: traffic.clone(),
+        }
     }
 }
 
@@ -60,11 +68,23 @@ where
         let asked = asked.and_then(|text| time_of(text.to_str().ok()?));
         let (limit, wait) = sooner(asked, self.limit);
         let answer = timeout(wait, self.inner.call(request));
+        let traffic = self.traffic.clone();
         Box::pin(async move {
             let over = |_| Ok(Status::from(Refusal::Deadline { limit }).into_http());
-            answer.await.unwrap_or_else(over)
+            let answer = answer.await.unwrap_or_else(over)?;
+            count(&traffic, &answer);
+            Ok(answer)
         })
     }
+}
+
+/// Counts an answer that refuses its call; one that begins has no status yet.
+fn count(traffic: &Traffic, answer: &http::Response<Body>) {
+    let Some(status) = answer.extensions().get::<Status>() else {
+        return;
+    };
+    let told = status.get_details_error_info();
+    traffic.refused(told.as_ref().map(|told| told.reason.as_str()));
 }
 
 /// The limit that holds, and how long the answer is waited for.

@@ -21,6 +21,7 @@ use super::deadline::Limited;
 use super::opening::Opening;
 use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health};
 use crate::config::ApiLimits;
+use crate::view::traffic::Traffic;
 
 /// Most calls at a time on one connection.
 const CALLS_PER_CONNECTION_MAX: u32 = 1024;
@@ -48,14 +49,14 @@ pub(crate) async fn serve_api(
     impl Future<Output = Result<(), tonic::transport::Error>>,
 ) {
     let reporter = health::starting().await;
-    let limits = api.limits;
+    let (limits, traffic) = (api.limits, api.view.traffic().clone());
     let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let router = server(limits)
-        .add_service(Limited::new(health, limits.call))
+        .add_service(Limited::new(health, limits.call, &traffic))
         .add_service(for_users(api));
     let names = ["discovery.v1.Discovery", "grpc.health.v1.Health"];
-    let router = with_reflection(router, &names, limits.call);
+    let router = with_reflection(router, &names, limits.call, &traffic);
     let incoming = connections.of(opened(listener, limits));
     let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
     (reporter, serving)
@@ -68,15 +69,15 @@ pub(crate) async fn serve_admin(
     api: Api,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let limits = api.limits;
+    let (limits, traffic) = (api.limits, api.view.traffic().clone());
     let admin = AdminServer::new(api.clone())
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     let router = server(limits)
-        .add_service(Limited::new(admin, PAUSE_MAX + limits.decision))
+        .add_service(Limited::new(admin, PAUSE_MAX + limits.decision, &traffic))
         .add_service(for_users(api));
     let names = ["discovery.v1.Admin", "discovery.v1.Discovery"];
-    let router = with_reflection(router, &names, limits.call);
+    let router = with_reflection(router, &names, limits.call, &traffic);
     let stop = stop.cancelled_owned();
     match listener {
         AdminListener::Unix(listener) => {
@@ -99,11 +100,11 @@ fn server(limits: ApiLimits) -> Server {
 
 /// The service that either listener has.
 fn for_users(api: Api) -> Limited<DiscoveryServer<Api>> {
-    let limit = api.limits.decision;
+    let (limit, traffic) = (api.limits.decision, api.view.traffic().clone());
     let users = DiscoveryServer::new(api)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    Limited::new(users, limit)
+    Limited::new(users, limit, &traffic)
 }
 
 /// Adds reflection of these services, in both versions that are in use.
@@ -111,6 +112,7 @@ fn with_reflection(
     router: tonic::transport::server::Router,
     names: &[&str],
     limit: Duration,
+    traffic: &Traffic,
 ) -> tonic::transport::server::Router {
     let builder = || {
         let builder = tonic_reflection::server::Builder::configure()
@@ -127,8 +129,8 @@ fn with_reflection(
             let v1 = v1.max_decoding_message_size(REQUEST_BYTES_MAX);
             let v1alpha = v1alpha.max_decoding_message_size(REQUEST_BYTES_MAX);
             router
-                .add_service(Limited::new(v1, limit))
-                .add_service(Limited::new(v1alpha, limit))
+                .add_service(Limited::new(v1, limit, traffic))
+                .add_service(Limited::new(v1alpha, limit, traffic))
         }
         (Err(error), _) | (_, Err(error)) => {
             tracing::error!(%error, "the descriptors cannot be read; there is no reflection");

@@ -1,5 +1,5 @@
 //! The streams: changes of the topology, and messages. A stream holds its place in the feed and one
-//! permit; what waits for a slow reader is the feed's history, and nothing of its own.
+//! permit, and is counted; what waits for a slow reader is the feed's history, and nothing of its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +16,7 @@ use tonic::Status;
 use super::refusals::Refusal;
 use super::{Api, topology_id};
 use crate::feed::{ChangeReader, FeedMessage, MessageCursor, MessageReader, MessageTold, Told};
+use crate::view::traffic::{OpenStream, Traffic};
 
 /// The answers of a stream.
 pub(super) type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -28,6 +29,7 @@ pub(super) fn watch(
     let from = request.from.as_ref().map(topology_id).transpose()?;
     let reader = Changes {
         reader: api.feed.read_changes(from),
+        traffic: api.view.traffic().clone(),
     };
     stream(api, reader)
 }
@@ -47,6 +49,7 @@ pub(super) fn subscription(
     let from = request.from.map(message_cursor).transpose()?;
     let reader = Messages {
         reader: api.feed.read_messages(from),
+        traffic: api.view.traffic().clone(),
         topic,
     };
     stream(api, reader)
@@ -73,6 +76,7 @@ trait Source: Send + 'static {
 
 struct Changes {
     reader: ChangeReader,
+    traffic: Traffic,
 }
 
 impl Source for Changes {
@@ -80,12 +84,16 @@ impl Source for Changes {
 
     async fn next(&mut self) -> Option<Self::Answer> {
         let (at, told) = self.reader.next().await?;
+        if let Told::Snapshot(_, cause) = &told {
+            self.traffic.gap(*cause);
+        }
         Some(change_answer(at, &told))
     }
 }
 
 struct Messages {
     reader: MessageReader,
+    traffic: Traffic,
     topic: Option<Topic>,
 }
 
@@ -95,6 +103,9 @@ impl Source for Messages {
     async fn next(&mut self) -> Option<Self::Answer> {
         loop {
             let told = self.reader.next().await?;
+            if let MessageTold::Gap(cause, _) = &told {
+                self.traffic.gap(*cause);
+            }
             if let MessageTold::Message(message) = &told
                 && self
                     .topic
@@ -112,7 +123,8 @@ impl Source for Messages {
 struct Running<S> {
     source: S,
     ending: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    /// Both end with it.
+    _held: (OpenStream, OwnedSemaphorePermit),
 }
 
 /// A stream of a source, unless there are too many or the node is about to end.
@@ -126,7 +138,7 @@ fn stream<S: Source>(api: &Api, source: S) -> Result<AnswerStream<S::Answer>, St
     let running = Running {
         source,
         ending: api.ending.clone(),
-        _permit: permit,
+        _held: (api.view.traffic().stream(), permit),
     };
     let answers = unfold(Some(running), |running| async {
         let mut running = running?;

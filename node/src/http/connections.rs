@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::view::traffic::{Door, OpenConnection};
+
 /// How long a client may take for the whole head of a request, and be silent between two.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);
 
@@ -51,6 +53,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    door: Door,
     stop: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
@@ -61,9 +64,10 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) if connections.len() < limits.connections_max => {
-                    connections.spawn(answer(socket, router.clone(), limits, stop.clone()));
+                    let (open, stop) = (door.open(), stop.clone());
+                    connections.spawn(answer(socket, router.clone(), limits, open, stop));
                 }
-                Ok((_, from)) => tracing::debug!(%from, "turned away: too many connections"),
+                Ok(_) => door.turned_away(),
                 Err(error) => rest(&error).await,
             }
         }
@@ -82,7 +86,13 @@ async fn rest(error: &io::Error) {
 }
 
 /// Answers the requests of one connection until either side ends it.
-async fn answer(socket: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+async fn answer(
+    socket: TcpStream,
+    router: Router,
+    limits: Limits,
+    _open: OpenConnection,
+    stop: CancellationToken,
+) {
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
@@ -111,6 +121,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::view::traffic::{HTTP, Traffic};
 
     /// Longer than anything here takes; only a failure waits for it.
     const LIMIT: Duration = Duration::from_mins(1);
@@ -132,9 +143,10 @@ mod tests {
             .route("/", get(|| async { "here" }))
             .route("/never", get(std::future::pending::<()>));
         let stop = CancellationToken::new();
+        let door = Traffic::default().door(HTTP);
         Stage {
             address: listener.local_addr().unwrap(),
-            serving: tokio::spawn(serve(listener, router, limits, stop.clone())),
+            serving: tokio::spawn(serve(listener, router, limits, door, stop.clone())),
             stop,
         }
     }

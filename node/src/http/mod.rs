@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ServiceLimits;
 use crate::metrics;
 use crate::view::NodeView;
+use crate::view::traffic::HTTP;
 
 /// The page, whole: markup, style and script.
 const PAGE: &str = include_str!("../../assets/page.html");
@@ -58,13 +59,14 @@ pub async fn serve(
     view: NodeView,
     stop: CancellationToken,
 ) {
+    let door = view.traffic().door(HTTP);
     let state = HttpState {
         view,
         pages: Arc::new(Semaphore::new(limits.pages_max)),
         stop: stop.clone(),
     };
     let limits = connections::Limits::with(limits.http_connections_max);
-    connections::serve(listener, router(state), limits, stop).await;
+    connections::serve(listener, router(state), limits, door, stop).await;
 }
 
 /// The paths and who answers them.

@@ -301,6 +301,22 @@ pub const METRICS: &[Described] = &[
     ),
     counter(
         "discovery_subscribers_overflowed_total",
-        "Subscribers that read too slowly",
+        "Parts of this very process that read the protocol's deliveries too slowly",
+    ),
+    gauge("discovery_api_streams", "Streams of the API that are open"),
+    labelled_gauge(
+        "discovery_api_connections",
+        &["listener"],
+        "Connections of users that are open",
+    ),
+    labelled_counter(
+        "discovery_api_refused_total",
+        &["reason"],
+        "Calls and connections of users that were refused",
+    ),
+    labelled_counter(
+        "discovery_api_gaps_total",
+        &["cause"],
+        "Times when a reader of a stream was told that it may have missed something",
     ),
 ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use discovery_core::{AccusationKind, Finding, SeedReport, Standing};
+use discovery_core::{Finding, SeedReport, Standing};
 use discovery_tcp::DriverCounters;
 use discovery_tcp::message::PhaseKind;
 use discovery_tcp::ring::{RingCounters, Status};
@@ -11,7 +11,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::view::readiness::Readiness;
 use crate::view::sight::Sight;
-use crate::view::{ANSWER_LIMIT, Look, NodeView, Tallies, phase_name};
+use crate::view::traffic::{Counts, LISTENERS};
+use crate::view::{
+    ACCUSATIONS, ANSWER_LIMIT, Look, NodeView, Tallies, accusation_kind, phase_name,
+};
 
 /// The labels of one value.
 pub(super) type Labels = Vec<(&'static str, String)>;
@@ -46,6 +49,7 @@ impl Reading {
             driver: view.counters(),
             report: report.as_ref(),
             look: &view.look(),
+            traffic: view.traffic().counts(),
             is_draining: view.is_draining(),
         })
     }
@@ -81,6 +85,7 @@ impl Reading {
         }
         reading.tallies(&sources.look.tallies);
         reading.driver(&sources.driver);
+        reading.traffic(&sources.traffic);
         if let Some(counters) = sources.counters {
             reading.ring(counters);
         }
@@ -126,7 +131,7 @@ impl Reading {
             phase_name(status.phase),
         );
         let standing = status.standing.as_str();
-        self.one_of("discovery_standing", "standing", &STANDINGS, standing);
+        self.one_of("discovery_standing", "standing", &Standing::NAMES, standing);
         self.flag("discovery_quorum", status.quorum);
         let lost_for = status.without_quorum_for.unwrap_or(Duration::ZERO);
         self.gauge("discovery_without_quorum_seconds", lost_for.as_secs_f64());
@@ -142,10 +147,10 @@ impl Reading {
             u64::try_from(status.links).unwrap_or(u64::MAX),
         );
         for kind in ACCUSATIONS {
-            let mut suspicions = status.suspicions.iter();
-            let held = suspicions.by_ref().filter(|one| one.kind == kind).count();
-            let held = i64::try_from(held).unwrap_or(i64::MAX);
-            let labels = vec![("kind", kind.to_string())];
+            let suspicions = status.suspicions.iter();
+            let held = suspicions.filter(|one| accusation_kind(one.kind) == kind);
+            let held = i64::try_from(held.count()).unwrap_or(i64::MAX);
+            let labels = vec![("kind", kind.to_owned())];
             self.add("discovery_suspicions", labels, Value::Whole(held));
         }
         let topology = match &status.standing {
@@ -222,10 +227,7 @@ impl Reading {
                 &tallies.finder_troubles,
             ),
         ] {
-            for (one, count) in counts {
-                let labels = vec![(label, (*one).to_owned())];
-                self.add(name, labels, Value::Count(*count));
-            }
+            self.by_label(name, label, counts);
         }
         self.count("discovery_suspicions_cleared_total", tallies.cleared);
         self.count("discovery_quorum_losses_total", tallies.quorum_losses);
@@ -233,6 +235,30 @@ impl Reading {
         let (sum, buckets) = tallies.removal_times();
         let times = Value::Buckets { sum, buckets };
         self.add("discovery_removal_seconds", Vec::new(), times);
+    }
+
+    fn traffic(&mut self, of: &Counts) {
+        self.whole("discovery_api_streams", of.streams);
+        for listener in LISTENERS {
+            let open = of.connections.get(listener).copied().unwrap_or_default();
+            let open = i64::try_from(open).unwrap_or(i64::MAX);
+            let labels = vec![("listener", listener.to_owned())];
+            self.add("discovery_api_connections", labels, Value::Whole(open));
+        }
+        self.by_label("discovery_api_refused_total", "reason", &of.refused);
+        self.by_label("discovery_api_gaps_total", "cause", &of.gaps);
+    }
+
+    fn by_label(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        counts: &BTreeMap<&'static str, u64>,
+    ) {
+        for (one, count) in counts {
+            let labels = vec![(label, (*one).to_owned())];
+            self.add(name, labels, Value::Count(*count));
+        }
     }
 
     fn driver(&mut self, of: &DriverCounters) {
@@ -287,10 +313,7 @@ impl Reading {
             ("discovery_links_closed_total", &of.links_closed),
             ("discovery_greetings_refused_total", &of.greetings_refused),
         ] {
-            for (reason, count) in counts {
-                let labels = vec![("reason", (*reason).to_owned())];
-                self.add(name, labels, Value::Count(*count));
-            }
+            self.by_label(name, "reason", counts);
         }
     }
 }
@@ -303,28 +326,14 @@ pub(super) struct Sources<'a> {
     pub(super) driver: DriverCounters,
     pub(super) report: Option<&'a SeedReport>,
     pub(super) look: &'a Look,
+    pub(super) traffic: Counts,
     pub(super) is_draining: bool,
 }
 
-const PHASES: [&str; 3] = [
+pub(super) const PHASES: [&str; 3] = [
     phase_name(PhaseKind::Newcomer),
     phase_name(PhaseKind::Member),
     phase_name(PhaseKind::Leaving),
 ];
 
-const STANDINGS: [&str; 5] = [
-    "not_yet_member",
-    "member",
-    "without_quorum",
-    "removed",
-    "left",
-];
-
-const FINDINGS: [&str; 3] = ["known", "empty", "unknown"];
-
-const ACCUSATIONS: [AccusationKind; 4] = [
-    AccusationKind::Replaced,
-    AccusationKind::Refused,
-    AccusationKind::Closed,
-    AccusationKind::Silence,
-];
+pub(super) const FINDINGS: [&str; 3] = ["known", "empty", "unknown"];

@@ -7,6 +7,7 @@
 //! | [`happening`] | what happened, line by line, the last few hundred |
 //! | [`readiness`] | whether it is ready, alive, started, and why not |
 //! | `tallies` | what is counted on the way |
+//! | `traffic` | what users do with the services: open, refused, missed |
 //! | `drawing`, `wording` | sights and happenings from what the node says of itself |
 //! | `overheard` | what the finder told the node, without asking it once more |
 //! | `knocking` | whether anything answers where a seed is listed |
@@ -18,6 +19,8 @@ mod lookout;
 mod overheard;
 mod tallies;
 mod wording;
+
+pub(crate) mod traffic;
 
 pub mod happening;
 pub mod readiness;
@@ -38,10 +41,14 @@ use tokio::time::timeout;
 pub(crate) use drawing::phase_name;
 pub use overheard::{Heard, Overheard};
 pub use tallies::Tallies;
+pub(crate) use tallies::{ACCUSATIONS, accusation_kind};
+#[cfg(test)]
+pub(crate) use tallies::{CHANGES, EVIDENCE};
 
 use happening::Happenings;
 use readiness::Readiness;
 use sight::Sight;
+use traffic::Traffic;
 
 /// Longest wait for the protocol's loop to turn; a healthy one answers in microseconds.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -72,6 +79,7 @@ struct Inner {
     looks: watch::Sender<Look>,
     heard: Heard,
     run: i64,
+    traffic: Traffic,
     is_draining: AtomicBool,
     /// What has ended that should not have, in words.
     broken: OnceLock<String>,
@@ -98,6 +106,7 @@ impl NodeView {
                 looks,
                 heard,
                 run: Timestamp::now().as_millisecond(),
+                traffic: Traffic::default(),
                 is_draining: AtomicBool::new(false),
                 broken: OnceLock::new(),
                 task,
@@ -128,6 +137,11 @@ impl NodeView {
     /// What the finder said last.
     pub fn heard(&self) -> &Heard {
         &self.inner.heard
+    }
+
+    /// What users do with the node's services; its servers count here.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
     }
 
     /// The node is about to go: it is not ready from now on, and may stop without being thought

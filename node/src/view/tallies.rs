@@ -7,6 +7,24 @@ use discovery_core::{AccusationKind, Evidence, TopologyEvent, UnixMillis};
 /// Upper bounds of the histogram of removals, in seconds.
 const REMOVAL_BOUNDS: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// Members that joined and members that left.
+pub(crate) const CHANGES: [&str; 2] = ["joined", "left"];
+
+/// The names of the kinds of evidence.
+#[cfg(test)]
+pub(crate) const EVIDENCE: [&str; 7] = [
+    "accused",
+    "never_confirmed",
+    "lag",
+    "dead",
+    "operator",
+    "absent_from_recovery",
+    "other",
+];
+
+/// The names of the kinds of accusation.
+pub(crate) const ACCUSATIONS: [&str; 5] = ["replaced", "refused", "closed", "silence", "other"];
+
 /// What the lookout counts; every number only grows.
 #[derive(Clone, Debug, Default)]
 pub struct Tallies {
@@ -34,7 +52,7 @@ pub struct Tallies {
 impl Tallies {
     /// A change was decided and is seen now.
     pub(super) fn changed(&mut self, event: &TopologyEvent, now: UnixMillis) {
-        for (what, members) in [("joined", &event.joined), ("left", &event.left)] {
+        for (what, members) in CHANGES.into_iter().zip([&event.joined, &event.left]) {
             let members = u64::try_from(members.len()).unwrap_or(u64::MAX);
             *self.came_and_went.entry(what).or_default() += members;
         }

@@ -124,6 +124,19 @@ async fn one_stream_more_than_the_limit_is_refused_until_another_ends() {
     assert_eq!(reason(&fourth), "TOO_MANY_STREAMS", "one place was free");
     client.publish(message("and here")).await.unwrap();
     assert_eq!(text(&mut first).await, "and here");
+    let (_, told) = node.get("/metrics").await;
+    let value = |name: &str| {
+        let line = told.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {told}"))
+            .trim()
+            .parse::<u32>()
+            .unwrap()
+    };
+    assert_eq!(value("discovery_api_streams"), 2);
+    // That of the second client may not be over yet.
+    assert!((1..=2).contains(&value("discovery_api_connections{listener=\"grpc\"}")));
+    assert_eq!(value("discovery_api_connections{listener=\"http\"}"), 1);
+    assert!(value("discovery_api_refused_total{reason=\"too_many_streams\"}") >= 3);
 }
 
 #[tokio::test]
