@@ -1,5 +1,6 @@
 //! The Python client of `docs/examples`, made from the contract and run as `docs/clients.md` says,
-//! where the machine has what it needs.
+//! where the machine has what it needs. It is the one test that is skipped in CI too, which installs
+//! no Python packages.
 
 use std::process::Output;
 
@@ -30,8 +31,8 @@ impl Python {
         let answer = output(Command::new(&program).args(asked)).await;
         if !answer.is_some_and(|answer| answer.status.success()) {
             skipped(&format!(
-                "the Python client was not run, {program} has no grpcio and grpcio-tools; pip \
-                 install them, or set PYTHON to one that has"
+                "the Python client, since {program} lacks its packages: {program} -m pip install \
+                 grpcio grpcio-tools, or set PYTHON to one that has them"
             ));
             return None;
         }
