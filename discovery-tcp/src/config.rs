@@ -312,7 +312,10 @@ impl RingConfig {
         if self.payload_bytes_max > self.in_flight_bytes_max {
             fault(
                 "payload_bytes_max",
-                "must not exceed in_flight_bytes_max".to_owned(),
+                format!(
+                    "{} is more than in_flight_bytes_max; give it {} or less",
+                    self.payload_bytes_max, self.in_flight_bytes_max
+                ),
             );
         }
     }

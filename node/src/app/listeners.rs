@@ -28,11 +28,33 @@ pub struct Listeners {
 
 /// A socket could not be bound; a retry helps once whoever holds it has ended.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} cannot listen at {place}: {source}")]
+#[error("{what} cannot listen at {place}: {source}; choose another place: {flag}")]
 pub struct BindError {
     what: &'static str,
+    /// What chooses the place.
+    flag: &'static str,
     place: String,
     source: io::Error,
+}
+
+/// What listens, and the flag that says where.
+type Service = (&'static str, &'static str);
+
+const GRPC: Service = ("gRPC", "--grpc-listen");
+const HTTP: Service = ("HTTP", "--http-listen");
+const ADMIN: Service = ("the service for operators", "--admin-listen");
+/// The protocol binds its socket itself.
+pub(super) const RING: Service = ("the ring", "--ring-listen");
+
+impl BindError {
+    pub(super) fn of((what, flag): Service, place: String, source: io::Error) -> Self {
+        Self {
+            what,
+            flag,
+            place,
+            source,
+        }
+    }
 }
 
 /// Everything but the ring's socket, which the protocol binds itself.
@@ -46,23 +68,18 @@ pub(super) struct Bound {
 }
 
 pub(super) fn bind(config: &NodeConfig, given: &mut Listeners) -> Result<Bound, BindError> {
-    let grpc = listener("gRPC", given.grpc.take(), config.grpc_listen)?;
-    let http = listener("HTTP", given.http.take(), config.http_listen)?;
+    let grpc = listener(GRPC, given.grpc.take(), config.grpc_listen)?;
+    let http = listener(HTTP, given.http.take(), config.http_listen)?;
     let (admin, admin_path) = match &config.admin_listen {
         AdminListen::Off => (None, None),
         AdminListen::Tcp(address) => {
-            let bound = listener("the service for operators", None, Some(*address))?;
+            let bound = listener(ADMIN, None, Some(*address))?;
             (bound.map(AdminListener::Tcp), None)
         }
         AdminListen::Unix { path, is_chosen } => match unix(path) {
             Ok(bound) => (Some(AdminListener::Unix(bound)), Some(path.clone())),
             Err(source) if *is_chosen => {
-                let (what, place) = ("the service for operators", path.display().to_string());
-                return Err(BindError {
-                    what,
-                    place,
-                    source,
-                });
+                return Err(BindError::of(ADMIN, path.display().to_string(), source));
             }
             Err(error) => {
                 let path = path.display();
@@ -80,7 +97,7 @@ pub(super) fn bind(config: &NodeConfig, given: &mut Listeners) -> Result<Bound, 
 }
 
 fn listener(
-    what: &'static str,
+    service: Service,
     given: Option<TcpListener>,
     address: Option<SocketAddr>,
 ) -> Result<Option<tokio::net::TcpListener>, BindError> {
@@ -98,11 +115,8 @@ fn listener(
         listener.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(listener)
     });
-    usable.map(Some).map_err(|source| BindError {
-        what,
-        place,
-        source,
-    })
+    let failed = |source| BindError::of(service, place, source);
+    usable.map(Some).map_err(failed)
 }
 
 /// A Unix socket that only its owner may open. One that an ended process left is replaced; one that

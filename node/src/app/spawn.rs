@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use discovery_core::{AttributesError, Finder};
 use discovery_proto::convert::GRPC_ATTRIBUTE;
-use discovery_tcp::{LinkSecurity, Plaintext, StartError, TcpDiscovery};
+use discovery_tcp::{LinkSecurity, Plaintext, StartError, StartFault, TcpDiscovery};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::listeners::{BindError, Bound, Listeners, bind};
+use super::listeners::{BindError, Bound, Listeners, RING, bind};
 use super::running::{Control, ENDS_MAX, Places, RunningApp, Tokens};
 use crate::config::{NodeConfig, ServiceLimits, shared_settings};
 use crate::feed::Feed;
@@ -156,8 +156,18 @@ impl App {
         if let Some(finder) = finder {
             builder = builder.finder(Arc::new(finder.clone()));
         }
-        Ok(builder.start().await?)
+        builder.start().await.map_err(not_started)
     }
+}
+
+/// Says where the ring listens is chosen, if it is that which failed.
+fn not_started(mut error: StartError) -> SpawnError {
+    if let [StartFault::Listen { .. }] = error.faults[..]
+        && let Some(StartFault::Listen { address, source }) = error.faults.pop()
+    {
+        return BindError::of(RING, address.to_string(), source).into();
+    }
+    error.into()
 }
 
 /// Where others reach a service: at that port of the node's addresses, or at that address alone.

@@ -98,7 +98,10 @@ pub enum Failure {
     #[error("the node cannot be started: {0}")]
     Start(#[from] SpawnError),
     /// The node that was to be asked cannot be reached.
-    #[error("no node answers at {node}: {why}")]
+    #[error(
+        "no node answers at {node}: {why}; to ask another one: --node or DISCOVERY_NODE, for \
+         operators' commands --admin or DISCOVERY_ADMIN"
+    )]
     Unreachable {
         /// Where.
         node: String,

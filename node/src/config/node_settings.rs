@@ -29,6 +29,8 @@ pub(super) const RECOVERY: &str = "ring.recovery";
 pub(super) const NAMES: &str = "ring.names";
 /// What the settings digest is made of.
 pub(super) const SHARED: &str = "ring.shared_settings";
+/// Most bytes of a message.
+pub(super) const PAYLOAD_BYTES_MAX: &str = "ring.payload_bytes_max";
 /// Where the API listens.
 pub(super) const GRPC_LISTEN: &str = "grpc.listen";
 /// Most streams of the API.
@@ -194,10 +196,10 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         r#""2s""#,
     ),
     setting(
-        "ring.payload_bytes_max",
+        PAYLOAD_BYTES_MAX,
         "payload-bytes",
         "BYTES",
-        "Most bytes of a published message",
+        "Most bytes of a published message, at most 524288",
         "65536",
         "65536",
     ),

@@ -210,3 +210,15 @@ fn the_defaults_that_are_told_are_those_that_hold() {
     assert_eq!(told.node.services, held.node.services);
     assert_eq!(told.node.streams_max, held.node.streams_max);
 }
+
+#[test]
+fn a_limit_of_messages_that_the_protocol_cannot_keep_is_told_with_the_most_it_can() {
+    let payload = |bytes| read(IN_A_POD, &[("ring.payload_bytes_max", bytes)]);
+    let told = payload("1000000").unwrap_err();
+    let expected = "ring.payload_bytes_max = '1000000' (--payload-bytes): give at most 524288";
+    assert!(told.contains(expected), "{told}");
+    assert_eq!(
+        payload("524288").unwrap().node.ring.payload_bytes_max,
+        524_288
+    );
+}

@@ -9,7 +9,7 @@ use discovery_tcp::{Formation, Merge, Quorum, Recovery, RingConfig};
 use twox_hash::XxHash64;
 
 use super::node::count;
-use super::node_settings::{FORMATION, NAMES, SHARED};
+use super::node_settings::{FORMATION, NAMES, PAYLOAD_BYTES_MAX, SHARED};
 use super::plan::{FinderPlan, Part};
 use super::settings::Setting;
 use super::values::{Reader, time};
@@ -63,7 +63,12 @@ pub(super) fn ring_config(reader: &mut Reader<'_>, finder: Option<&FinderPlan>) 
         let key = key(fault.field);
         let key = Setting::of_key(&key).map_or(RING, |setting| setting.key);
         let value = reader.text(key);
-        reader.fault(key, value.as_deref(), &fault.what);
+        // What bounds it in the protocol is no setting of a node.
+        let what = match key {
+            PAYLOAD_BYTES_MAX => format!("give at most {}", config.in_flight_bytes_max),
+            _ => fault.what,
+        };
+        reader.fault(key, value.as_deref(), &what);
     }
     config
 }

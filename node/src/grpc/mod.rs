@@ -47,8 +47,16 @@ use crate::feed::Feed;
 use crate::view::NodeView;
 use refusals::Refusal;
 
-/// Largest request, in bytes.
+/// Largest request, in bytes, unless messages may be so long that it would not hold one.
 pub const REQUEST_BYTES_MAX: usize = 128 * 1024;
+
+/// What a request may hold beside a message.
+const REQUEST_ROOM: usize = 64 * 1024;
+
+/// Largest request of a node whose messages have so many bytes at most.
+pub(crate) fn request_bytes_max(payload_bytes_max: usize) -> usize {
+    REQUEST_BYTES_MAX.max(payload_bytes_max.saturating_add(REQUEST_ROOM))
+}
 
 /// Largest response, in bytes: a topology of as many members as there may be, and some.
 pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -19,7 +19,7 @@ use super::admin::PAUSE_MAX;
 use super::connections::Connections;
 use super::deadline::Limited;
 use super::opening::Opening;
-use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health};
+use super::{Api, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, health, request_bytes_max};
 use crate::config::ApiLimits;
 use crate::view::traffic::Traffic;
 
@@ -101,8 +101,9 @@ fn server(limits: ApiLimits) -> Server {
 /// The service that either listener has.
 fn for_users(api: Api) -> Limited<DiscoveryServer<Api>> {
     let (limit, traffic) = (api.limits.decision, api.view.traffic().clone());
+    let request_max = request_bytes_max(api.payload_bytes_max);
     let users = DiscoveryServer::new(api)
-        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_decoding_message_size(request_max)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     Limited::new(users, limit, &traffic)
 }

@@ -220,6 +220,24 @@ async fn a_request_that_never_ends_is_over_at_the_limit_too() {
 }
 
 #[tokio::test]
+async fn a_message_as_long_as_was_configured_is_taken_and_one_byte_more_is_refused_as_a_message() {
+    let longest = 512 * 1024;
+    let node = alone(|config| config.ring.payload_bytes_max = longest).await;
+    let mut client = node.client().await;
+    let mut answers = subscribe(&mut client).await.unwrap();
+    let mut request = v1::PublishRequest {
+        topic: "t".to_owned(),
+        payload: vec![b'x'; longest],
+        idempotency_key: String::new(),
+    };
+    client.publish(request.clone()).await.unwrap();
+    assert_eq!(text(&mut answers).await.len(), longest);
+    request.payload.push(b'x');
+    let over = client.publish(request).await.unwrap_err();
+    assert_eq!(reason(&over), "TOO_LARGE", "{over}");
+}
+
+#[tokio::test]
 async fn a_request_over_the_limit_is_refused_with_both_sizes_and_nothing_else_is_hurt() {
     let node = alone(|_| {}).await;
     let mut client = node.client().await;

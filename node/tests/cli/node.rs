@@ -214,20 +214,35 @@ async fn nobody_there_and_a_taken_address_have_codes_of_their_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let nobody = run(&["status", "--node", &socket(&folder)]).await;
     assert_eq!(nobody.code, 6, "{nobody:?}");
+    assert!(
+        nobody.err.contains("--node or DISCOVERY_NODE"),
+        "{nobody:?}"
+    );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
     let flags = [
-        "--formation=single",
-        "--node-name=a",
-        "--grpc-listen=off",
-        "--http-listen=off",
-        "--admin-listen=off",
+        "--ring-listen",
+        "--grpc-listen",
+        "--http-listen",
+        "--admin-listen",
     ];
-    let mut args = vec!["run", "--ring-listen", &address];
-    args.extend(flags);
-    let ended = run(&args).await;
-    assert_eq!(ended.code, 69, "{ended:?}");
-    assert!(ended.err.contains(&address), "{}", ended.err);
+    for taken in flags {
+        let mut args = vec!["run", "--formation=single", "--node-name=a"];
+        args.push("--advertise=127.0.0.1");
+        for flag in flags {
+            let free = if flag == "--ring-listen" {
+                "127.0.0.1:0"
+            } else {
+                "off"
+            };
+            args.extend([flag, if flag == taken { &*address } else { free }]);
+        }
+        let ended = run(&args).await;
+        assert_eq!(ended.code, 69, "{ended:?}");
+        assert!(ended.err.contains(&address), "{}", ended.err);
+        let hint = format!("choose another place: {taken}");
+        assert!(ended.err.contains(&hint), "{}", ended.err);
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ use crate::workspace::Workspace;
 /// checkout. `--list` tells each step and why it exists.
 ///
 /// Needs: git and the toolchain; the step `deny` is skipped where cargo-deny is not installed.
-///        With CI=true in the environment nothing is skipped but the Python client: what is missing fails.
+///        With CI=true in the environment only the Python client is skipped; what else is missing
+///        fails.
 /// Takes: about ten minutes from nothing on two cores, one when little has changed.
 ///
 /// Examples: cargo xtask test

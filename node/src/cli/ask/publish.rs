@@ -1,6 +1,6 @@
 //! `publish`: one message to all members.
 
-use std::io::Read as _;
+use std::io::Read;
 
 use clap::Args;
 use discovery_proto::discovery::v1;
@@ -9,8 +9,10 @@ use super::super::Failure;
 use super::link::Asked;
 use crate::config::DECISION_LIMIT;
 use crate::exit;
-use crate::grpc::REQUEST_BYTES_MAX;
 use crate::terminal::{self, Stop};
+
+/// Longest message that a node may be configured to take.
+const INPUT_BYTES_MAX: usize = 512 * 1024;
 
 /// Publish a message to all members and wait until it is decided.
 ///
@@ -34,7 +36,7 @@ pub(in crate::cli) struct PublishArgs {
 pub(in crate::cli) async fn run(args: &PublishArgs, stop: &mut Stop) -> Result<u8, Failure> {
     let payload = match &args.message {
         Some(text) => text.clone().into_bytes(),
-        None => read_input()?,
+        None => read_input(std::io::stdin().lock())?,
     };
     let published = async {
         let mut node = args.asked.connect().await?;
@@ -64,15 +66,35 @@ pub(in crate::cli) async fn run(args: &PublishArgs, stop: &mut Stop) -> Result<u
     Ok(exit::DONE)
 }
 
-/// Standard input, at most as much as a request may hold.
-fn read_input() -> Result<Vec<u8>, Failure> {
+/// Standard input, whole; what no node takes is not cut to what one would.
+fn read_input(input: impl Read) -> Result<Vec<u8>, Failure> {
     let mut payload = Vec::new();
-    let limit = u64::try_from(REQUEST_BYTES_MAX).unwrap_or(u64::MAX);
-    let mut input = std::io::stdin().lock().take(limit);
-    let read = input.read_to_end(&mut payload);
+    let limit = u64::try_from(INPUT_BYTES_MAX).unwrap_or(u64::MAX);
+    // One more, which tells what is too long from what is just as long as it may be.
+    let read = input.take(limit + 1).read_to_end(&mut payload);
     read.map_err(|source| Failure::System {
         what: "standard input cannot be read",
         source,
     })?;
+    if payload.len() > INPUT_BYTES_MAX {
+        let what =
+            format!("standard input has more than {INPUT_BYTES_MAX} bytes, which no node takes");
+        return Err(Failure::Usage(what));
+    }
     Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_that_is_too_long_is_refused_and_never_cut() {
+        let long = std::io::repeat(b'x');
+        let just = u64::try_from(INPUT_BYTES_MAX).unwrap();
+        let whole = read_input(long.take(just)).unwrap();
+        assert_eq!(whole.len(), INPUT_BYTES_MAX);
+        let error = read_input(std::io::repeat(b'x')).unwrap_err();
+        assert!(error.to_string().contains("524288"), "{error}");
+    }
 }
