@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 
 use super::{Failure, NodeFlags};
-use crate::config::{NodePlan, SETTINGS, Surroundings, example_file, schema};
+use crate::config::{NodePlan, SETTINGS, Setting, Surroundings, example_file, schema};
 use crate::exit;
 use crate::terminal;
 use crate::wrap::columns;
@@ -58,6 +58,19 @@ pub(super) fn advice(plan: &NodePlan) -> Option<String> {
     (!lines.is_empty()).then(|| format!("{words}:\n{lines}"))
 }
 
+/// What holds for a setting that nobody gave; a dash where only the running node can tell.
+fn unset(setting: &Setting) -> String {
+    setting.plain_default().unwrap_or("-").to_owned()
+}
+
+fn because(setting: &Setting) -> String {
+    match (setting.plain_default(), setting.default) {
+        (Some(_), _) => "default".to_owned(),
+        (None, "") => "not set".to_owned(),
+        (None, words) => format!("default: {words}"),
+    }
+}
+
 /// Every setting with its value and where it comes from, then what the platform told.
 fn table(plan: &NodePlan) -> String {
     let mut rows = vec![["SETTING", "VALUE", "FROM"].map(ToOwned::to_owned).to_vec()];
@@ -67,7 +80,7 @@ fn table(plan: &NodePlan) -> String {
             Some((_, values, origin)) => (values.join(", "), origin.to_string()),
             None => plan
                 .derived(setting.key)
-                .unwrap_or_else(|| (setting.default.to_owned(), "default".to_owned())),
+                .unwrap_or_else(|| (unset(setting), because(setting))),
         };
         rows.push(vec![setting.key.to_owned(), value, from]);
     }

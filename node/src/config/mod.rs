@@ -114,7 +114,29 @@ impl NodePlan {
             Formation::Census => "default: the finder lists every process",
             _ => "default",
         };
+        let node = &self.node;
+        let listens = |address: Option<std::net::SocketAddr>| {
+            let place = address.map_or_else(|| "off".to_owned(), |address| address.to_string());
+            Some((place, "default".to_owned()))
+        };
         match (key, services.next()) {
+            (settings::KINDS, _) => {
+                let finders = self.finder.iter().flat_map(|plan| &plan.parts);
+                let mut kinds: Vec<_> = finders.map(Part::kind).collect();
+                kinds.dedup();
+                let because = "those whose settings are given";
+                (!kinds.is_empty()).then(|| (kinds.join(", "), because.to_owned()))
+            }
+            (node_settings::ADVERTISE, _) => {
+                let own = (node.ring_listen.to_string(), "where it listens".to_owned());
+                node.advertise.is_empty().then_some(own)
+            }
+            (node_settings::RING_LISTEN, _) => listens(Some(node.ring_listen)),
+            (node_settings::GRPC_LISTEN, _) => listens(node.grpc_listen),
+            (node_settings::HTTP_LISTEN, _) => listens(node.http_listen),
+            (node_settings::ADMIN_LISTEN, _) => {
+                Some((node.admin_listen.to_string(), "default".to_owned()))
+            }
             (parts::NAMESPACE, Some((config, from))) => {
                 Some((config.namespace.clone(), from.to_string()))
             }

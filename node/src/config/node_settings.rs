@@ -120,7 +120,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
          the names given) or single (this node founds at once: for demos and tests)",
         "census, where the finder lists every process for sure",
         r#""census""#,
-    ),
+    )
+    .one_of(&["census", "majority", "single"]),
     list(setting(
         NAMES,
         "founding-name",
@@ -136,7 +137,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "What is done when the quorum is lost for good: census (with proofs of death) or manual",
         "census, where the finder lists every process for sure, else manual",
         r#""census""#,
-    ),
+    )
+    .one_of(&["census", "manual"]),
     setting(
         "ring.proof",
         "proof",
@@ -144,7 +146,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "What proves a death: object, kubelet, any-object, address or off",
         "object",
         r#""object""#,
-    ),
+    )
+    .one_of(&["object", "kubelet", "any-object", "address", "off"]),
     setting(
         "ring.quorum",
         "quorum",
@@ -152,7 +155,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "Who may decide: majority, or none (both sides of a partition go on)",
         "majority",
         r#""majority""#,
-    ),
+    )
+    .one_of(&["majority", "none"]),
     setting(
         "ring.merge",
         "merge",
@@ -161,7 +165,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
          impossible joins the other)",
         "never",
         r#""never""#,
-    ),
+    )
+    .one_of(&["never", "auto"]),
     setting(
         SHARED,
         "shared-settings",
@@ -202,7 +207,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "Most bytes of a published message, at most 524288",
         "65536",
         "65536",
-    ),
+    )
+    .within(1, 524_288),
     setting(
         "ring.publish_queue_max",
         "publish-queue",
@@ -226,7 +232,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "Most members of the cluster, 1 to 8192; the coordinator refuses one more",
         "1024",
         "1024",
-    ),
+    )
+    .within(1, 8192),
     setting(
         "ring.frame_bytes_max",
         "frame-bytes",
@@ -235,7 +242,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
          one; the same on all nodes",
         "1048576",
         "1048576",
-    ),
+    )
+    .within(1_048_576, 16_777_216),
     setting(
         "ring.history_max",
         "ring-history",
@@ -251,7 +259,8 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "Most bytes of decided entries kept for members that lag; frame_bytes_max or more",
         "1048576",
         "1048576",
-    ),
+    )
+    .within(1_048_576, u64::MAX),
     setting(
         GRPC_LISTEN,
         "grpc-listen",
@@ -345,5 +354,6 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "How log lines are written",
         "text",
         r#""text""#,
-    ),
+    )
+    .one_of(&["text", "json"]),
 ];

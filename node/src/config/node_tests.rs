@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use discovery_tcp::{Formation, Recovery};
 
-use super::super::{NodePlan, SETTINGS, node_plan};
+use super::super::{NodePlan, SETTINGS, Setting, node_plan};
 use super::*;
 
 const IN_A_POD: &[(&str, &str)] = &[
@@ -221,4 +221,47 @@ fn a_limit_of_messages_that_the_protocol_cannot_keep_is_told_with_the_most_it_ca
         payload("524288").unwrap().node.ring.payload_bytes_max,
         524_288
     );
+}
+
+#[test]
+fn every_choice_that_is_told_is_one_and_no_other_is() {
+    let is_refused = |key: &'static str, value: &str| {
+        let told = read(IN_A_POD, &[(key, value)]).err().unwrap_or_default();
+        told.contains(&format!("{key} = '{value}'"))
+    };
+    for setting in SETTINGS.iter().filter(|one| !one.choices.is_empty()) {
+        for choice in setting.choices {
+            assert!(!is_refused(setting.key, choice), "{} {choice}", setting.key);
+        }
+        assert!(is_refused(setting.key, "wrong"), "{}", setting.key);
+    }
+    let is_number = |one: &&Setting| ["COUNT", "BYTES"].contains(&one.value_name);
+    for setting in SETTINGS.iter().filter(is_number) {
+        let (least, most) = setting.range;
+        for (value, is_in) in [(least, true), (least - 1, false)] {
+            let value = value.to_string();
+            assert_eq!(is_refused(setting.key, &value), !is_in, "{}", setting.key);
+        }
+        if let Some(more) = most.checked_add(1) {
+            assert!(
+                is_refused(setting.key, &more.to_string()),
+                "{}",
+                setting.key
+            );
+        }
+    }
+}
+
+#[test]
+fn what_depends_on_other_settings_is_derived_as_a_value() {
+    let plan = read(IN_A_POD, &[]).unwrap();
+    for (key, value) in [
+        ("finder.kinds", "kubernetes"),
+        ("ring.listen", "[::]:47500"),
+        ("grpc.listen", "[::]:47510"),
+        ("http.listen", "[::]:47520"),
+        ("admin.listen", "/run/discovery/admin.sock"),
+    ] {
+        assert_eq!(plan.derived(key).unwrap().0, value, "{key}");
+    }
 }

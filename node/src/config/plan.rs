@@ -33,6 +33,19 @@ pub enum Part {
     File(FileFinderConfig),
 }
 
+impl Part {
+    /// The kind of finder, as settings name it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Kubernetes { .. } => Kind::Kubernetes,
+            Self::Dns(_) => Kind::Dns,
+            Self::Static(_) => Kind::Static,
+            Self::File(_) => Kind::File,
+        }
+        .name()
+    }
+}
+
 /// The finders to be made, at least one.
 #[derive(Clone, Debug)]
 pub struct FinderPlan {

@@ -32,6 +32,10 @@ pub struct Setting {
     pub default: &'static str,
     /// A value as it stands in the example file, in TOML; the default where there is one.
     pub example: &'static str,
+    /// All values there are, where they are counted.
+    pub choices: &'static [&'static str],
+    /// The least and the most of a number; from 1 on where nothing else is said.
+    pub range: (u64, u64),
 }
 
 impl Setting {
@@ -49,6 +53,23 @@ impl Setting {
     /// The table it stands in.
     pub fn table(&self) -> &'static str {
         self.key.rsplit_once('.').map_or("", |(table, _)| table)
+    }
+
+    /// What holds where nobody sets it, as a value; none where that depends on something.
+    pub fn plain_default(&self) -> Option<&'static str> {
+        let is_value = self.example.trim_matches('"') == self.default;
+        (is_value && !self.default.is_empty()).then_some(self.default)
+    }
+
+    /// One that has these values and no other.
+    pub(super) const fn one_of(self, choices: &'static [&'static str]) -> Self {
+        Self { choices, ..self }
+    }
+
+    /// A number between these, both included.
+    pub(super) const fn within(self, least: u64, most: u64) -> Self {
+        let range = (least, most);
+        Self { range, ..self }
     }
 
     /// Whether it is about finding; the others are about running a node.
@@ -90,6 +111,8 @@ pub(super) const fn setting(
         about,
         default,
         example,
+        choices: &[],
+        range: (1, u64::MAX),
     }
 }
 
@@ -136,7 +159,8 @@ const FINDER_SETTINGS: &[Setting] = &[
         "Which finders to use: kubernetes, dns, static, file; several are combined",
         "those whose settings are given; in a pod, kubernetes",
         r#"["kubernetes"]"#,
-    )),
+    ))
+    .one_of(&["kubernetes", "dns", "static", "file"]),
     setting(
         COMBINE,
         "combine",
@@ -144,7 +168,8 @@ const FINDER_SETTINGS: &[Setting] = &[
         "How several finders make one: union of all, or the first that knows",
         "union",
         r#""union""#,
-    ),
+    )
+    .one_of(&["union", "first"]),
     setting(
         PORT,
         "port",
@@ -161,7 +186,8 @@ const FINDER_SETTINGS: &[Setting] = &[
         "Address families of kubernetes and dns: v4, v6, prefer-v4, prefer-v6 or both",
         "both",
         r#""both""#,
-    ),
+    )
+    .one_of(&["v4", "v6", "prefer-v4", "prefer-v6", "both"]),
     list(setting(
         "finder.kubernetes.service",
         "service",

@@ -262,6 +262,10 @@ async fn the_configuration_is_printed_with_where_each_value_comes_from() {
     assert_eq!(words("ring.formation").as_deref(), Some(&expected[..]));
     let expected = ["ring.recovery", "manual", "default"];
     assert_eq!(words("ring.recovery").as_deref(), Some(&expected[..]));
+    let expected = ["http.listen", "0.0.0.0:47520", "default"];
+    assert_eq!(words("http.listen").as_deref(), Some(&expected[..]));
+    let expected = ["node.zone", "-", "not", "set"];
+    assert_eq!(words("node.zone").as_deref(), Some(&expected[..]));
     assert!(
         printed.out.contains("node a of cluster default"),
         "{}",
