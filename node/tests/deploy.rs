@@ -1,16 +1,19 @@
 //! What `deploy/` holds is what the node prints and reads: the texts are two, the facts are one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use discovery_k8s::{KubeFinderConfig, role_manifest};
 use discovery_node::config::{Surroundings, finder_plan, node_plan};
+use discovery_node::view::ANSWER_LIMIT;
+use serde_json::{Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
+}
 
 fn deployed(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../deploy")
-        .join(file);
-    std::fs::read_to_string(&path).expect("a manifest that can be read")
+    std::fs::read_to_string(folder().join(file)).expect("a manifest that can be read")
 }
 
 #[test]
@@ -65,4 +68,66 @@ fn the_deployed_environment_is_all_that_a_command_in_the_pod_needs() {
         finder_plan(None, &pod, &BTreeMap::new()),
     );
     assert!(node.is_ok() && finder.is_ok(), "{node:?} {finder:?}");
+}
+
+/// The objects of a file.
+fn objects(file: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&deployed(file)).expect(file)
+}
+
+/// The only object of a kind.
+fn object(kind: &str) -> Value {
+    let files = objects("kustomization.yaml")[0]["resources"].clone();
+    let files = files.as_array().expect("resources").iter();
+    let all = files.flat_map(|file| objects(file.as_str().expect("a name")));
+    let mut found = all.filter(|object| object["kind"] == json!(kind));
+    found.next().expect(kind)
+}
+
+#[test]
+fn whatever_lies_in_the_folder_is_deployed() {
+    let files = std::fs::read_dir(folder()).expect("deploy/");
+    let mut files: Vec<String> = files
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .into_string()
+                .expect("a text")
+        })
+        .filter(|name| name != "kustomization.yaml")
+        .collect();
+    files.sort();
+    let resources = objects("kustomization.yaml")[0]["resources"].clone();
+    let mut listed: Vec<String> = serde_json::from_value(resources).expect("names");
+    listed.sort();
+    assert_eq!(listed, files);
+}
+
+#[test]
+fn the_kubelet_waits_for_what_a_stuck_node_says_of_itself() {
+    let pods = object("StatefulSet");
+    let container = &pods["spec"]["template"]["spec"]["containers"][0];
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        let limit = container[probe]["timeoutSeconds"].as_u64().unwrap_or(1);
+        assert!(limit > ANSWER_LIMIT.as_secs(), "{probe} waits {limit} s");
+    }
+}
+
+#[test]
+fn only_the_rings_own_pods_reach_its_port_and_one_at_a_time_is_evicted() {
+    let pods = object("StatefulSet")["spec"]["selector"].clone();
+    let budget = object("PodDisruptionBudget")["spec"].clone();
+    assert_eq!(budget, json!({ "maxUnavailable": 1, "selector": pods }));
+    let policy = object("NetworkPolicy")["spec"].clone();
+    assert_eq!(policy["podSelector"], pods);
+    let rules = policy["ingress"].as_array().expect("rules");
+    let of_ring = |rule: &&Value| rule["ports"].to_string().contains("ring");
+    let of_ring: Vec<_> = rules.iter().filter(of_ring).collect();
+    let own = json!({ "from": [{ "podSelector": pods }], "ports": [{ "port": "ring" }] });
+    assert_eq!(of_ring, [&own]);
+    let ports = rules
+        .iter()
+        .map(|rule| rule["ports"].as_array().expect("ports"));
+    let admitted: Vec<_> = ports.flatten().map(|port| port["port"].clone()).collect();
+    assert_eq!(admitted, ["ring", "grpc", "http"]);
 }
