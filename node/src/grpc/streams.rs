@@ -18,6 +18,11 @@ use super::{Api, topology_id};
 use crate::feed::{ChangeReader, FeedMessage, MessageCursor, MessageReader, MessageTold, Told};
 use crate::view::traffic::{OpenStream, Traffic};
 
+/// Most messages of other topics that pass a reader, and most of their bytes, before it is told where
+/// it is: a quarter of what is kept unless set otherwise, so that who comes back finds its place.
+const SKIPPED_MAX: usize = 256;
+const SKIPPED_BYTES_MAX: usize = 1024 * 1024;
+
 /// The answers of a stream.
 pub(super) type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -51,6 +56,7 @@ pub(super) fn subscription(
         reader: api.feed.read_messages(from),
         traffic: api.view.traffic().clone(),
         topic,
+        skipped: Skipped::default(),
     };
     stream(api, reader)
 }
@@ -95,6 +101,27 @@ struct Messages {
     reader: MessageReader,
     traffic: Traffic,
     topic: Option<Topic>,
+    skipped: Skipped,
+}
+
+/// What has passed a reader since it was told where it is.
+#[derive(Debug, Default)]
+struct Skipped {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Skipped {
+    /// One more passes; whether the reader is to be told now where it is.
+    fn is_enough_with(&mut self, message: &FeedMessage) -> bool {
+        self.messages += 1;
+        self.bytes += message.payload.len();
+        let is_enough = self.messages >= SKIPPED_MAX || self.bytes >= SKIPPED_BYTES_MAX;
+        if is_enough {
+            *self = Self::default();
+        }
+        is_enough
+    }
 }
 
 impl Source for Messages {
@@ -106,15 +133,18 @@ impl Source for Messages {
             if let MessageTold::Gap(cause, _) = &told {
                 self.traffic.gap(*cause);
             }
-            if let MessageTold::Message(message) = &told
-                && self
-                    .topic
-                    .as_ref()
-                    .is_some_and(|topic| message.topic != *topic)
-            {
-                continue;
+            match (&told, &self.topic) {
+                (MessageTold::Message(message), Some(topic)) if message.topic != *topic => {
+                    if self.skipped.is_enough_with(message) {
+                        let here = MessageTold::Checkpoint(message.cursor);
+                        return Some(message_answer(&here));
+                    }
+                }
+                _ => {
+                    self.skipped = Skipped::default();
+                    return Some(message_answer(&told));
+                }
             }
-            return Some(message_answer(&told));
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `Publish` and `Subscribe`: one order everywhere, retries that are safe, places to go on from.
 
+use discovery_core::Discovery as _;
 use discovery_proto::discovery::v1;
 use discovery_proto::discovery::v1::subscribe_response::Kind;
 use tonic::Code;
 
-use crate::stage::{Running, Stage, next, reason};
+use crate::stage::{Running, Stage, is_member_of, next, reason};
 
 async fn publish(node: &Running, text: &str, key: &str) -> v1::PublishResponse {
     let request = v1::PublishRequest {
@@ -70,6 +71,45 @@ async fn messages_come_in_one_order_everywhere_and_a_subscriber_goes_on_elsewher
     assert_eq!((&orders[1], &orders[2]), (&orders[0], &orders[0]));
     let mut again = subscribe(&nodes[1], orders[0][0].cursor.clone()).await;
     assert_eq!(message(&mut again).await, orders[0][1]);
+}
+
+#[tokio::test]
+async fn a_reader_of_a_quiet_topic_keeps_its_place_while_others_are_loud() {
+    let stage = Stage::new();
+    let (mut config, listeners) = stage.config("ring-0");
+    config.services.history_max = 300;
+    let node = stage.run((config, listeners)).await;
+    node.stands(|standing| is_member_of(standing, 1)).await;
+    let mut quiet = subscribe(&node, None).await;
+    publish(&node, "before", "").await;
+    let before = message(&mut quiet).await.cursor;
+    let loud = async || {
+        for _ in 0..256 {
+            let published = node
+                .discovery
+                .publish("loud".parse().unwrap(), [0; 8][..].into());
+            published.await.unwrap();
+        }
+    };
+    loud().await;
+    let told = next(&mut quiet).await.kind.unwrap();
+    let Kind::Checkpoint(checkpoint) = told else {
+        panic!("{told:?}");
+    };
+    loud().await;
+
+    let mut again = subscribe(&node, checkpoint.cursor).await;
+
+    publish(&node, "after", "").await;
+    assert_eq!(message(&mut again).await.payload, b"after");
+    assert_eq!(message(&mut quiet).await.payload, b"after");
+    let request = v1::SubscribeRequest {
+        topic: "t".to_owned(),
+        from: before,
+    };
+    let lost = node.client().await.subscribe(request).await.unwrap();
+    let told = next(&mut lost.into_inner()).await.kind.unwrap();
+    assert!(matches!(told, Kind::Gap(_)), "without it: {told:?}");
 }
 
 #[tokio::test]
