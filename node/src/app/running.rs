@@ -46,6 +46,8 @@ pub(super) struct Places {
     pub(super) grpc: Option<SocketAddr>,
     pub(super) http: Option<SocketAddr>,
     pub(super) admin: Option<PathBuf>,
+    /// Where operators are served that is no Unix socket.
+    pub(super) admin_address: Option<SocketAddr>,
 }
 
 /// One word for each stage of the end.
@@ -139,6 +141,11 @@ impl RunningApp {
     /// The Unix socket where operators are served.
     pub fn admin_path(&self) -> Option<&Path> {
         self.places.admin.as_deref()
+    }
+
+    /// The address where operators are served, if that is no Unix socket.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.places.admin_address
     }
 
     /// Runs until its end is asked for, by a call or by `asked`, which stands for a signal and is

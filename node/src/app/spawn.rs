@@ -17,7 +17,9 @@ use super::listeners::{BindError, Bound, Listeners, RING, bind};
 use super::running::{Control, ENDS_MAX, Places, RunningApp, Tokens};
 use crate::config::{NodeConfig, ServiceLimits, shared_settings};
 use crate::feed::Feed;
-use crate::grpc::{Api, Connections, end_watches, keep_up_to_date, serve_admin, serve_api};
+use crate::grpc::{
+    AdminListener, Api, Connections, end_watches, keep_up_to_date, serve_admin, serve_api,
+};
 use crate::http;
 use crate::view::traffic::{ADMIN, GRPC};
 use crate::view::{NodeView, Overheard};
@@ -108,6 +110,7 @@ impl App {
             grpc,
             http: bound.http.as_ref().and_then(local_address),
             admin: bound.admin_path.clone(),
+            admin_address: bound.admin.as_ref().and_then(AdminListener::address),
         };
         let services = serve(bound, &api, self.config.services, &tokens).await;
         Ok(RunningApp {

@@ -42,11 +42,19 @@ pub(super) async fn run(plan: NodePlan, stop: &mut Stop) -> Result<u8, Failure> 
     let (name, cluster) = (plan.node.name.clone(), plan.node.ring.cluster_name.clone());
     let formation = plan.node.ring.formation.to_string();
     let app = App::build(plan.node, finder).spawn().await?;
+    if let Some(address) = app.admin_address().filter(|one| !one.ip().is_loopback()) {
+        tracing::warn!(
+            %address,
+            "operators are served at an address that others may reach: whoever does can end this \
+             node, remove members and force a recovery; set admin.listen to a path or to loopback"
+        );
+    }
     let words = |address: Option<std::net::SocketAddr>| {
         address.map_or_else(|| "off".to_owned(), |address| address.to_string())
     };
     let (grpc, http) = (words(app.grpc_address()), words(app.http_address()));
     let admin = app.admin_path().map(|path| path.display().to_string());
+    let admin = admin.unwrap_or_else(|| words(app.admin_address()));
     tracing::info!(%name, %cluster, formation, grpc, http, admin, "the node runs");
     tracing::warn!(
         "links and the API are not secured: everybody who reaches the ports can read and publish, \

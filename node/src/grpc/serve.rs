@@ -1,6 +1,7 @@
 //! The listeners of the API and of the operators, each with its limits.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use discovery_proto::discovery::v1::FILE_DESCRIPTOR_SET;
@@ -34,6 +35,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) enum AdminListener {
     Unix(UnixListener),
     Tcp(TcpListener),
+}
+
+impl AdminListener {
+    /// Its address, if it has one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp(listener) => listener.local_addr().ok(),
+        }
+    }
 }
 
 /// Answers users until it is told to stop; open calls may go on then, so its caller limits that.

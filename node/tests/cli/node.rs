@@ -104,6 +104,28 @@ async fn operators_are_served_on_the_socket() {
 }
 
 #[tokio::test]
+async fn operators_at_an_address_are_told_of_and_warned_of_unless_it_is_loopback() {
+    for (admin, is_warned) in [("127.0.0.1:0", false), ("0.0.0.0:0", true)] {
+        let mut node = Running::start(&[
+            "run",
+            "--formation=single",
+            "--node-name=a",
+            "--advertise=127.0.0.1",
+            "--ring-listen=127.0.0.1:0",
+            "--grpc-listen=off",
+            "--http-listen=off",
+            "--admin-listen",
+            admin,
+        ]);
+        let log = node.log_until("the node runs").await;
+        let place = format!("admin=\"{}", admin.trim_end_matches('0'));
+        assert!(log.contains(&place), "{log}");
+        let words = "an address that others may reach";
+        assert_eq!(log.contains(words), is_warned, "{log}");
+    }
+}
+
+#[tokio::test]
 async fn doctor_lays_the_views_side_by_side() {
     let node = Node::start().await;
     let diff = node.ask(&["doctor", "--diff"]).await;

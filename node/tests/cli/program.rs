@@ -93,6 +93,18 @@ impl Running {
         line.expect("the program goes on")
     }
 
+    /// What it has written to standard error up to the line that has this in it; asked once.
+    pub(crate) async fn log_until(&mut self, part: &str) -> String {
+        let stderr = self.child.stderr.take().expect("it was not read before");
+        let (mut lines, mut log) = (BufReader::new(stderr).lines(), String::new());
+        while !log.contains(part) {
+            let line = timeout(LIMIT, lines.next_line()).await;
+            let line = line.expect("a line comes in time").expect("it can be read");
+            log += &line.expect("the program goes on");
+        }
+        log
+    }
+
     /// The next line for which this holds, read as JSON.
     pub(crate) async fn json_where(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
         loop {
