@@ -67,10 +67,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     store.write("two", lead(successor).ok_or("it led a moment ago")?)?;
 
     // What the old leader had under way arrives now.
-    if let Err(refused) = store.write("one, late", yesterday) {
-        println!("{refused}");
+    match store.write("one, late", yesterday) {
+        Ok(()) => Err("a leader of yesterday has written".into()),
+        Err(refused) => {
+            println!("{refused}");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 fn members(standing: &Standing) -> usize {

@@ -19,7 +19,8 @@ use discovery_tcp::sim::{Bug, Coverage, Report, Swarm};
 /// What is asked for on the command line.
 #[derive(Debug)]
 struct Options {
-    seeds: u64,
+    /// How many at most; none if only the time is limited.
+    seeds: Option<u64>,
     from: u64,
     minutes: Option<u64>,
     replay: Option<u64>,
@@ -43,6 +44,9 @@ struct Sweep {
     started: Instant,
     sum: Mutex<(Coverage, Vec<Report>)>,
 }
+
+/// How many seeds are run where neither a number nor a time is said.
+const SEEDS: u64 = 1_000;
 
 /// Lines of a trace that are printed; all of it goes to a file.
 const LINES_SHOWN: usize = 60;
@@ -83,7 +87,7 @@ fn main() -> ExitCode {
 
 fn options() -> Result<Options, String> {
     let mut options = Options {
-        seeds: 1_000,
+        seeds: None,
         from: 0,
         minutes: None,
         replay: None,
@@ -117,12 +121,9 @@ fn takes_value(options: &mut Options, word: &str, value: Option<String>) -> Resu
             options.bug = Some(value);
         }
         "--traces" => options.traces = PathBuf::from(value),
-        "--seeds" => options.seeds = number()?,
+        "--seeds" => options.seeds = Some(number()?),
         "--from" => options.from = number()?,
-        "--minutes" => {
-            options.minutes = Some(number()?);
-            options.seeds = u64::MAX;
-        }
+        "--minutes" => options.minutes = Some(number()?),
         "--replay" => options.replay = Some(number()?),
         _ => return Err(format!("{word} is no option")),
     }
@@ -130,6 +131,17 @@ fn takes_value(options: &mut Options, word: &str, value: Option<String>) -> Resu
 }
 
 impl Options {
+    /// How many seeds are run at most.
+    fn count(&self) -> u64 {
+        let unsaid = self.minutes.map_or(SEEDS, |_| u64::MAX);
+        self.seeds.unwrap_or(unsaid)
+    }
+
+    /// The first seed that is not run.
+    fn end(&self) -> u64 {
+        self.from.saturating_add(self.count())
+    }
+
     /// The run of a seed, traced or not.
     fn swarm(&self, seed: u64, is_traced: bool) -> Swarm {
         let mut swarm = if self.many {
@@ -144,10 +156,10 @@ impl Options {
 
 impl Sweep {
     fn work(&self) {
-        let last = self.options.from.saturating_add(self.options.seeds);
+        let end = self.options.end();
         while !self.is_over.load(Ordering::Relaxed) {
             let seed = self.next.fetch_add(1, Ordering::Relaxed);
-            if seed >= last || self.is_late() {
+            if seed >= end || self.is_late() {
                 break;
             }
             let report = self.options.swarm(seed, false).run();
@@ -168,8 +180,7 @@ impl Sweep {
     }
 
     fn is_used_up(&self) -> bool {
-        let last = self.options.from.saturating_add(self.options.seeds);
-        self.next.load(Ordering::Relaxed) >= last
+        self.next.load(Ordering::Relaxed) >= self.options.end()
     }
 
     fn is_late(&self) -> bool {
@@ -243,8 +254,7 @@ fn catch_all(options: &Options) -> ExitCode {
 }
 
 fn catch(bug: Bug, options: &Options) -> String {
-    let seeds = options.from..options.from.saturating_add(options.seeds);
-    for seed in seeds {
+    for seed in options.from..options.end() {
         let mut swarm = options.swarm(seed, false);
         swarm.world.bug = Some(bug);
         if let Some(violation) = swarm.run().violation
@@ -253,7 +263,7 @@ fn catch(bug: Bug, options: &Options) -> String {
             return format!("seed {seed}: {violation}");
         }
     }
-    format!("not caught by {} seeds", options.seeds)
+    format!("not caught by {} seeds", options.count())
 }
 
 /// Runs one seed again with its trace, shows the end of it and saves all of it.

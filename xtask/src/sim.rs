@@ -20,18 +20,19 @@ use crate::workspace::Workspace;
 ///
 /// Examples: cargo xtask sim --seeds 10000
 ///           cargo xtask sim --minutes 30 --from 1000000
+///           cargo xtask sim --seeds 100000 --minutes 30    # whichever ends first
 ///           cargo xtask sim --replay 4711
 ///           cargo xtask sim --large          # draws docs/large/*.svg; a quarter of an hour, 10 GB
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SimArgs {
-    /// How many seeds to run.
-    #[arg(long, default_value_t = 1_000, conflicts_with = "minutes")]
-    seeds: u64,
+    /// How many seeds to run at most [default: 1000, or as many as the minutes give].
+    #[arg(long)]
+    seeds: Option<u64>,
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Run for so many minutes, however many seeds that is.
+    /// Run for so many minutes at most.
     #[arg(long)]
     minutes: Option<u64>,
     /// Run this seed alone and show its trace.
@@ -49,6 +50,9 @@ pub(crate) struct SimArgs {
     large: bool,
 }
 
+/// How many seeds are run where nothing else is said.
+const SEEDS: u64 = 1_000;
+
 /// The call that builds and runs the sweep.
 pub(crate) fn call(words: &str) -> CargoCall {
     CargoCall::new(&format!(
@@ -60,10 +64,12 @@ pub(crate) fn call(words: &str) -> CargoCall {
 impl SimArgs {
     fn words(&self) -> String {
         let mut words = vec![format!("--from {}", self.from)];
-        match (self.replay, self.minutes) {
-            (Some(seed), _) => words.push(format!("--replay {seed}")),
-            (None, Some(minutes)) => words.push(format!("--minutes {minutes}")),
-            (None, None) => words.push(format!("--seeds {}", self.seeds)),
+        if let Some(seed) = self.replay {
+            words.push(format!("--replay {seed}"));
+        } else {
+            let seeds = self.seeds.or(self.minutes.is_none().then_some(SEEDS));
+            words.extend(seeds.map(|seeds| format!("--seeds {seeds}")));
+            words.extend(self.minutes.map(|minutes| format!("--minutes {minutes}")));
         }
         let flags = [(self.many, "--many"), (self.keep_going, "--keep-going")];
         words.extend(
@@ -95,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_replay_asks_for_its_seed_and_a_sweep_for_its_range() {
-        let arguments = |replay, minutes| SimArgs {
-            seeds: 7,
+        let arguments = |replay, seeds, minutes| SimArgs {
+            seeds,
             from: 3,
             minutes,
             replay,
@@ -104,8 +110,12 @@ mod tests {
             keep_going: false,
             large: false,
         };
-        assert_eq!(arguments(None, None).words(), "--from 3 --seeds 7");
-        assert_eq!(arguments(None, Some(2)).words(), "--from 3 --minutes 2");
-        assert_eq!(arguments(Some(9), None).words(), "--from 3 --replay 9");
+        let words = |replay, seeds, minutes| arguments(replay, seeds, minutes).words();
+        assert_eq!(words(None, None, None), "--from 3 --seeds 1000");
+        assert_eq!(words(None, Some(7), None), "--from 3 --seeds 7");
+        assert_eq!(words(None, None, Some(2)), "--from 3 --minutes 2");
+        let both = "--from 3 --seeds 7 --minutes 2";
+        assert_eq!(words(None, Some(7), Some(2)), both);
+        assert_eq!(words(Some(9), None, None), "--from 3 --replay 9");
     }
 }

@@ -17,7 +17,7 @@ use super::{Life, Ring};
 use crate::moment::Moment;
 
 /// A candidate without success for so long counts itself last for as long.
-const YIELD: Duration = Duration::from_secs(3);
+pub(super) const YIELD: Duration = Duration::from_secs(3);
 
 /// How a newcomer has fared as a candidate.
 #[derive(Debug)]

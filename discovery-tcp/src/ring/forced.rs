@@ -14,7 +14,7 @@ use super::{Life, Ring};
 use crate::message::{Message, RecoverAsk};
 
 /// How long a forced recovery waits for those that can answer.
-const FORCED_WAIT: Duration = Duration::from_secs(2);
+pub(super) const FORCED_WAIT: Duration = Duration::from_secs(2);
 
 impl Ring {
     /// An operator's word, or `quorum = none`: a cluster of its own with those that answer.

@@ -14,7 +14,7 @@ use crate::moment::Moment;
 /// A better candidate that has not asked for so long counts as the last (FORM-2).
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long news are gathered before they are told.
-const BATCH: Duration = Duration::from_millis(3);
+pub(super) const BATCH: Duration = Duration::from_millis(3);
 /// How long a member that was asked in vain is not believed in.
 const DENIED: Duration = Duration::from_secs(20);
 /// Most newcomers remembered; the best are.

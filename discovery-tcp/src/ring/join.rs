@@ -18,7 +18,7 @@ use crate::message::{
 use crate::moment::Moment;
 
 /// First and longest pause between two requests.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Pause after a refusal that somebody has to mend.
 pub(super) const REFUSED: Duration = Duration::from_secs(30);
 

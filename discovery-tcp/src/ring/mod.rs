@@ -87,6 +87,9 @@ mod turned_away;
 mod watch;
 pub(crate) mod weight;
 
+#[cfg(test)]
+mod values_tests;
+
 use std::collections::BTreeSet;
 
 use discovery_core::{ClusterId, NodeId, NodeInfo, SeedReport, Standing, UnixMillis};

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::moment::Moment;
 
 /// A subject accused for so long without being removed is told of.
-const CONTESTED: Duration = Duration::from_secs(10);
+pub(super) const CONTESTED: Duration = Duration::from_secs(10);
 
 impl Ring {
     /// Whom to remove now, and why; nothing at all while it is worth waiting for others in doubt.

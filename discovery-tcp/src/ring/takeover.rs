@@ -18,7 +18,7 @@ use crate::message::{
 use crate::moment::Moment;
 
 /// First and longest pause between two candidacies.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// How many of those whose turn is before its own a member dials when their turn is over.
 const KNOCKED: usize = 3;

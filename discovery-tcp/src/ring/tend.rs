@@ -15,7 +15,7 @@ use crate::moment::Moment;
 /// Links that nothing needed for so long are closed.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the older of a pair leaves it to the newer to dial.
-const OLDER_WAITS: Duration = Duration::from_millis(100);
+pub(super) const OLDER_WAITS: Duration = Duration::from_millis(100);
 /// Members that are dialled at a time; after a mass start everybody dials.
 const DIALS_MAX: usize = 4;
 /// How soon the next of them are.

@@ -9,6 +9,7 @@
 
 mod closing;
 mod ending;
+mod examples;
 mod forming;
 mod hostile;
 mod newer;

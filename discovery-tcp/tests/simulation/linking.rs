@@ -1,13 +1,9 @@
-//! Links, the limits on them, and the values that the protocol's pages name (LINK, TIME, ANSWER).
+//! Links and the limits on them, and the epoch that every ask carries (LINK, ANSWER).
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
-use std::{env, fs};
 
 use discovery_core::{Epoch, ResourceVersion};
-use discovery_tcp::RingConfig;
 use discovery_tcp::message::{Message, WireRange};
 use discovery_tcp::ring::{LastingCause, Ring, TurnedAwayCause};
 use discovery_tcp::sim::{Cluster, Fate};
@@ -56,45 +52,6 @@ fn at_the_limit_of_links_the_newest_is_refused_and_counted() {
         .ring_of("p-0")
         .map(|ring| ring.counters().links_refused);
     assert!(refused.is_some_and(|refused| refused > 0), "{refused:?}");
-}
-
-fn told(value: Duration) -> String {
-    let millis = value.as_millis();
-    match (millis % 60_000, millis % 1000) {
-        (0, _) => format!("{} min", millis / 60_000),
-        (_, 0) => format!("{} s", millis / 1000),
-        _ => format!("{millis} ms"),
-    }
-}
-
-// Clauses: TIME-1
-#[test]
-fn the_defaults_are_those_that_the_protocol_names() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol/watching.md");
-    let page = fs::read_to_string(page).unwrap();
-    let config = RingConfig::default();
-    let pair = |(least, most)| format!("{} to {}", told(least), told(most));
-    let values = [
-        ("silence_limit", told(config.silence_limit)),
-        ("dial_timeout", told(config.dial_timeout)),
-        ("hello_timeout", told(config.hello_timeout)),
-        ("redial_pause", told(config.redial_pause)),
-        ("doubt_wait_silence", told(config.doubt_wait_silence)),
-        ("doubt_wait_closed", told(config.doubt_wait_closed)),
-        ("round_pause", pair(config.round_pause)),
-        ("rejoin_pause", pair(config.rejoin_pause)),
-        ("settle", told(config.settle)),
-        ("repair_pause", told(config.repair_pause)),
-        ("leave_limit", told(config.leave_limit)),
-        ("recovery_after", told(config.recovery_after)),
-        ("recovery_pause", pair(config.recovery_pause)),
-        ("probe_interval", told(config.probe_interval)),
-        ("audit_interval", told(config.audit_interval)),
-    ];
-    for (name, value) in values {
-        let row = format!("| `{name}` | {value}");
-        assert!(page.contains(&row), "the page has no '{row}'");
-    }
 }
 
 // Clauses: ANSWER-1, FORM-9

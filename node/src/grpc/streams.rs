@@ -1,5 +1,6 @@
 //! The streams: changes of the topology, and messages. A stream holds its place in the feed and one
-//! permit, and is counted; what waits for a slow reader is the feed's history, and nothing of its own.
+//! permit, and is counted; what waits for a slow reader is the feed's history, and nothing of its
+//! own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,8 +19,8 @@ use super::{Api, topology_id};
 use crate::feed::{ChangeReader, FeedMessage, MessageCursor, MessageReader, MessageTold, Told};
 use crate::view::traffic::{OpenStream, Traffic};
 
-/// Most messages of other topics that pass a reader, and most of their bytes, before it is told where
-/// it is: a quarter of what is kept unless set otherwise, so that who comes back finds its place.
+/// Most messages of other topics that pass a reader, and most of their bytes, before it is told
+/// where it is: a quarter of what is kept unless set otherwise, so that who comes back finds it.
 const SKIPPED_MAX: usize = 256;
 const SKIPPED_BYTES_MAX: usize = 1024 * 1024;
 

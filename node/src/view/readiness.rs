@@ -81,3 +81,16 @@ impl fmt::Display for Readiness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Clauses: TIME-1
+    #[test]
+    fn an_unready_node_waits_as_long_as_the_protocol_names() {
+        let page = include_str!("../../../docs/protocol/watching.md");
+        let cell = format!("| `unready_after` | {} s |", UNREADY_AFTER.as_secs());
+        assert!(page.contains(&cell), "the page has no '{cell}'");
+    }
+}

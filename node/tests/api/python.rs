@@ -1,6 +1,6 @@
 //! The Python client of `docs/examples`, made from the contract and run as `docs/clients.md` says,
-//! where the machine has what it needs. It is the one test that is skipped in CI too, which installs
-//! no Python packages.
+//! where the machine has what it needs. It is the one test that is skipped in CI too, which
+//! installs no Python packages.
 
 use std::process::Output;
 

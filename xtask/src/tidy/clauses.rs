@@ -6,7 +6,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use self::counter_examples::functions;
+pub(super) use self::counter_examples::tests;
 use self::text::{Citation, Clause};
 use super::remark::Remark;
 use super::tree::SourceFile;

@@ -5,7 +5,7 @@ mod scenarios;
 use std::collections::BTreeSet;
 
 use self::scenarios::SCENARIOS;
-use super::clauses::functions;
+use super::clauses::tests;
 use super::remark::Remark;
 use super::tree::SourceFile;
 
@@ -26,7 +26,7 @@ fn check_for(files: &[SourceFile], scenarios: &[&str]) -> Vec<Remark> {
         return vec![Remark::fault(PATH, "is missing")];
     };
     let sources = files.iter().filter(|file| file.extension() == "rs");
-    let tests: BTreeSet<&str> = sources.flat_map(|file| functions(&file.text)).collect();
+    let tests: BTreeSet<&str> = sources.flat_map(|file| tests(&file.text)).collect();
     let mut remarks = Vec::new();
     let mut missing: BTreeSet<&str> = scenarios.iter().copied().collect();
     let mut rows = 0;

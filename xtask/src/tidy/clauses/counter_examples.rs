@@ -18,19 +18,19 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
         return Vec::new();
     };
     let sources = files.iter().filter(|file| file.extension() == "rs");
-    let functions: BTreeSet<&str> = sources.flat_map(|file| functions(&file.text)).collect();
+    let tests: BTreeSet<&str> = sources.flat_map(|file| tests(&file.text)).collect();
     let (mut remarks, mut named, mut planned) = (Vec::new(), 0, 0);
     for (number, row) in page.lines().filter(|(_, line)| is_row(line)) {
         let mut fault = |what: String| {
             remarks.push(Remark::fault(format!("{}:{number}", page.path), what));
         };
-        let Some(tests) = tests_of(row) else {
+        let Some(named_here) = tests_of(row) else {
             fault("is not a row of number, what broke, clauses and tests in backquotes".into());
             continue;
         };
-        named += tests.len();
-        for test in tests {
-            match (test.is_planned, functions.contains(test.name)) {
+        named += named_here.len();
+        for test in named_here {
+            match (test.is_planned, tests.contains(test.name)) {
                 (false, true) => {}
                 (true, false) => planned += 1,
                 (true, true) => fault(format!("says planned of '{}', which exists", test.name)),
@@ -80,15 +80,32 @@ fn test_of(cell: &str) -> Option<Named<'_>> {
     is_read.then_some(Named { name, is_planned })
 }
 
-/// The names of all functions of a source.
-pub(in crate::tidy) fn functions(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(|line| {
-        let (before, rest) = line.split_once("fn ")?;
-        let is_declared = before
-            .split_whitespace()
-            .all(|word| ["pub", "async", "const"].contains(&word) || word.starts_with("pub("));
-        is_declared.then(|| rest.split(['(', '<']).next())?
+/// The names of all tests of a source: functions below the mark of one.
+pub(in crate::tidy) fn tests(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_marked = false;
+    text.lines().filter_map(move |line| {
+        let line = line.trim_start();
+        is_marked |= MARKS.iter().any(|mark| line.starts_with(mark));
+        let name = declared(line);
+        let is_test = name.is_some() && is_marked;
+        // A mark is for what follows it without a gap.
+        if name.is_some() || line.is_empty() {
+            is_marked = false;
+        }
+        name.filter(|_| is_test)
     })
+}
+
+/// What makes a function a test, those inside of `proptest!` too.
+const MARKS: [&str; 2] = ["#[test]", "#[tokio::test"];
+
+/// The function that a line declares.
+fn declared(line: &str) -> Option<&str> {
+    let (before, rest) = line.split_once("fn ")?;
+    let is_declared = before
+        .split_whitespace()
+        .all(|word| ["pub", "async", "const"].contains(&word) || word.starts_with("pub("));
+    is_declared.then(|| rest.split(['(', '<']).next())?
 }
 
 #[cfg(test)]
@@ -131,6 +148,15 @@ mod tests {
             said("| F1 | It broke. | FORM-1 | `it_holds`, `it_may` planned |"),
             [Weight::Warning]
         );
+    }
+
+    #[test]
+    fn only_what_is_marked_as_a_test_is_one() {
+        let text = "#[test]\n// Why.\n#[expect(\n    lint,\n)]\nfn plain() {}\nfn beside() {}\n\
+                    proptest! {\n    #[test]\n    fn with(any in 0..9) {}\n}\n\
+                    #[tokio::test(start_paused = true)]\nasync fn later() {}\n\
+                    #[test]\n\nfn apart() {}\nstruct Fn;\n";
+        assert_eq!(tests(text).collect::<Vec<_>>(), ["plain", "with", "later"]);
     }
 
     #[test]
