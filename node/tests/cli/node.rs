@@ -28,6 +28,9 @@ async fn a_node_is_run_asked_and_terminated() {
     let status: Value = serde_json::from_str(&status.out).expect("one object");
     assert_eq!(status["has_quorum"], json!(true));
     assert_eq!(status["cluster_name"], json!("default"));
+    assert_eq!(status["shared_settings"]["formation"], json!("single"));
+    assert_eq!(status["shared_settings"]["silence_limit_ms"], json!(2000));
+    assert_eq!(status["observers"], json!([]));
     let ended = node.program.terminate().await;
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.err.contains("not secured"), "{}", ended.err);
@@ -81,6 +84,19 @@ async fn a_watched_topology_says_when_inside_of_what_programs_read() {
     assert_eq!(documents.len(), 2, "where it stands, then what holds");
     assert!(documents.iter().all(|one| one["at"].is_string()));
     assert_eq!(documents[1]["members"], told["members"]);
+}
+
+#[tokio::test]
+async fn who_asks_for_events_that_are_still_to_come_is_told_that_they_are() {
+    let node = Node::start().await;
+    let at = socket(&node.folder);
+    for (from, is_told) in [("999", true), ("1", false)] {
+        let mut events = Running::start(&["events", "-o", "yaml", "--from", from, "--node", &at]);
+        assert_eq!(events.line().await, "---");
+        let ended = events.terminate().await;
+        let words = "version 999 is shown once it is decided";
+        assert_eq!(ended.err.contains(words), is_told, "{}", ended.err);
+    }
 }
 
 #[tokio::test]

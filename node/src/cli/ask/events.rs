@@ -39,10 +39,11 @@ pub(in crate::cli) async fn run(args: &EventsArgs, stop: &mut Stop) -> Result<u8
             None => None,
             Some(text) => Some(place(text, &mut node).await?),
         };
-        let request = v1::WatchTopologyRequest { from };
-        Ok::<_, Failure>(node.watch_topology(request).await?.into_inner())
+        let request = v1::WatchTopologyRequest { from: from.clone() };
+        let answers = node.watch_topology(request).await?.into_inner();
+        Ok::<_, Failure>((answers, from))
     };
-    let mut answers = tokio::select! {
+    let (mut answers, mut from) = tokio::select! {
         answers = connected => answers?,
         code = stop.asked() => return Ok(code),
     };
@@ -57,10 +58,14 @@ pub(in crate::cli) async fn run(args: &EventsArgs, stop: &mut Stop) -> Result<u8
         let Some(answer) = answer else {
             return Ok(exit::DONE);
         };
+        // Where the node stands is told first of all.
+        if let Some(words) = from.take().and_then(|from| awaited(&from, &answer)) {
+            terminal::complain(&words);
+        }
         terminal::say(&match args.output {
             Output::Table | Output::Wide => line(&answer),
             Output::Json => format!("{}\n", forms::event(&answer)),
-            Output::Yaml => format!("{}---\n", forms::yaml(&forms::event(&answer))),
+            Output::Yaml => format!("---\n{}", forms::yaml(&forms::event(&answer))),
         })?;
     }
 }
@@ -90,6 +95,25 @@ async fn place(text: &str, node: &mut super::link::Client) -> Result<v1::Topolog
         }),
         _ => Err(unusable()),
     }
+}
+
+/// What is said if the node is not as far as the topology that it was asked to begin behind: nothing
+/// comes before it is.
+fn awaited(from: &v1::TopologyRef, first: &v1::WatchTopologyResponse) -> Option<String> {
+    let Some(Kind::Standing(standing)) = &first.kind else {
+        return None;
+    };
+    let now = standing.topology.as_ref()?;
+    let place = |id: &v1::TopologyRef| (id.epoch, id.version);
+    let is_ahead = from.cluster_id == now.cluster_id && place(from) > place(now);
+    is_ahead.then(|| {
+        let (epoch, version) = place(from);
+        format!(
+            "discovery-node: the node is at epoch {} version {}; what comes after epoch {epoch} \
+             version {version} is shown once it is decided\n",
+            now.epoch, now.version
+        )
+    })
 }
 
 /// One line for people; removals have a line each below it.

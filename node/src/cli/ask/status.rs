@@ -95,7 +95,21 @@ fn value(status: &v1::GetStatusResponse) -> Value {
         "settings_digest": status.settings_digest,
         "refused": status.refused.as_ref().map(refusal),
         "turned_away": status.turned_away.iter().map(refusal).collect::<Vec<_>>(),
+        "shared_settings": status.shared_settings.as_ref().map(shared_settings),
+        "observers": status.observers,
         "now": forms::time(status.now.as_ref()),
+    })
+}
+
+fn shared_settings(shared: &v1::SharedSettings) -> Value {
+    json!({
+        "formation": shared.formation,
+        "recovery": shared.recovery,
+        "quorum": shared.quorum,
+        "proof": shared.proof,
+        "merge": shared.merge,
+        "silence_limit_ms": shared.silence_limit.as_ref().map(millis),
+        "frame_bytes_max": shared.frame_bytes_max,
     })
 }
 
