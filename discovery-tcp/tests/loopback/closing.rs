@@ -11,6 +11,7 @@ use discovery_core::{BoxFuture, Discovery};
 use discovery_tcp::{LinkSecurity, SecuredLink, TcpDiscovery};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::stage::{LIMIT, Stage, agreed};
@@ -21,6 +22,8 @@ struct Witnessed {
     listens_at: SocketAddr,
     is_ending: Arc<AtomicBool>,
     is_deaf: Arc<AtomicBool>,
+    /// How many are open.
+    open: watch::Sender<usize>,
     /// For each link that ended at the end: whether the node still listened then.
     listened: Arc<Mutex<Vec<bool>>>,
 }
@@ -31,6 +34,7 @@ impl Witnessed {
             listens_at,
             is_ending: Arc::default(),
             is_deaf: Arc::default(),
+            open: watch::Sender::new(0),
             listened: Arc::default(),
         }
     }
@@ -41,6 +45,7 @@ impl Witnessed {
 
     fn link(&self, socket: TcpStream) -> BoxFuture<'_, io::Result<SecuredLink>> {
         let witness = self.clone();
+        self.open.send_modify(|open| *open += 1);
         let link = WitnessedLink { witness, socket };
         Box::pin(async { Ok(SecuredLink::new(link)) })
     }
@@ -67,6 +72,7 @@ struct WitnessedLink {
 
 impl Drop for WitnessedLink {
     fn drop(&mut self) {
+        self.witness.open.send_modify(|open| *open -= 1);
         if self.witness.is_ending.load(Ordering::Acquire) {
             // The kernel answers for whoever listens.
             let listens = std::net::TcpStream::connect(self.witness.listens_at).is_ok();
@@ -111,7 +117,7 @@ struct Witness {
     links: Witnessed,
 }
 
-/// Three members, the coordinator first.
+/// Three members with a link to each other, the coordinator first.
 async fn three(stage: &Stage) -> [Witness; 3] {
     let mut started = Vec::new();
     for name in ["ring-0", "ring-1", "ring-2"] {
@@ -124,6 +130,12 @@ async fn three(stage: &Stage) -> [Witness; 3] {
     }
     let nodes: Vec<_> = started.iter().map(|it| it.node.clone()).collect();
     let topology = agreed(&nodes, 3).await;
+    // Links wait for a topology that stays (CUT-2).
+    for member in &started {
+        let mut open = member.links.open.subscribe();
+        let linked = timeout(LIMIT, open.wait_for(|open| *open >= 2)).await;
+        linked.expect("it is linked in time").unwrap();
+    }
     started.sort_by_key(|it| topology.member(it.node.local_node().id()).unwrap().order);
     let Ok(three) = started.try_into() else {
         panic!("three were started");
