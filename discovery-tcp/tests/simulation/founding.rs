@@ -193,7 +193,9 @@ fn after_a_restart_of_everything_the_token_is_higher_where_clocks_agree() {
     let mut cluster = names(3);
     cluster.restart_containers(true, (SECOND, 2 * SECOND));
     let pods = ["p-0", "p-1", "p-2"];
-    pods.iter().for_each(|pod| drop(cluster.start(pod)));
+    for pod in pods {
+        cluster.start(pod);
+    }
     let mut tokens = Vec::new();
     for _ in 0..3 {
         wait(&mut cluster, "three are one", |it| {
@@ -201,7 +203,9 @@ fn after_a_restart_of_everything_the_token_is_higher_where_clocks_agree() {
         });
         let topology = cluster.topology_of("p-0").expect("a member");
         tokens.push((topology.cluster_id(), topology.fencing_token()));
-        pods.iter().for_each(|pod| cluster.crash(pod));
+        for pod in pods {
+            cluster.crash(pod);
+        }
     }
     sound(&cluster);
     assert!(
