@@ -33,7 +33,6 @@ const GATHER: Duration = Duration::from_millis(25);
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     joiners: BTreeMap<NodeId, Joiner>,
-    arrivals: u64,
     /// Since when somebody has been ready and waits for the others.
     gathers_since: Option<Moment>,
     /// What the topology in force weighs.
@@ -47,7 +46,7 @@ struct Joiner {
     /// Its bytes as a member, and whose place it takes, as long as that one is a member.
     weight: usize,
     replaces: Option<NodeId>,
-    /// Its number; those of probes are above all of them.
+    /// The number of what was asked for it; who came first has the lowest.
     arrival: u64,
     since: Moment,
     reached: bool,
@@ -239,8 +238,7 @@ impl Ring {
         let Some(lead) = &mut m.lead else {
             return;
         };
-        lead.admission.arrivals += 1;
-        let arrival = lead.admission.arrivals;
+        let arrival = self.fx.next_errand();
         let id = info.id();
         for prober in &choice {
             let addresses = info.addresses().to_vec();

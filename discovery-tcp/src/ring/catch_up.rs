@@ -109,6 +109,10 @@ impl Ring {
             return;
         }
         m.fetched_at = None;
+        if is_of_an_older(decided, m.id()) {
+            self.tell_newer(from);
+            return;
+        }
         if decided.first > m.log.decided().next() {
             self.fetch_from(from);
             return;
@@ -154,6 +158,12 @@ impl Ring {
     }
 }
 
+/// Whether these are words of who had not installed this topology: behind the change that made it,
+/// it has decided nothing, and what it says of positions there is of a branch that ended (DECIDE-7).
+pub(super) fn is_of_an_older(decided: &Decided, ours: TopologyId) -> bool {
+    decided.topology.cluster_id == ours.cluster_id && decided.topology < ours
+}
+
 /// Whether these entries follow from the topology that the asker has: else it stands on a branch
 /// that ended, and positions mean something else there.
 pub(super) fn leads_on(asker: TopologyId, news: &Decided) -> bool {
@@ -167,5 +177,36 @@ pub(super) fn leads_on(asker: TopologyId, news: &Decided) -> bool {
     match base {
         Some(base) => base == asker,
         None => asker == news.topology || !news.is_whole(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use discovery_core::{ClusterId, Epoch, TopologyVersion};
+
+    use super::*;
+    use crate::message::Position;
+
+    // Counter-example C49.
+    // Clauses: ANSWER-3
+    #[test]
+    fn words_of_an_older_topology_decide_nothing() {
+        let id = |cluster, epoch, version| TopologyId {
+            cluster_id: ClusterId::from_u128(cluster),
+            epoch: Epoch(epoch),
+            version: TopologyVersion::new(version).unwrap(),
+        };
+        let said_in = |topology| Decided {
+            topology,
+            first: Position(1),
+            entries: Vec::new(),
+            decided: Position(40),
+        };
+        let ours = id(1, 5, 2);
+        assert!(is_of_an_older(&said_in(id(1, 5, 1)), ours));
+        assert!(is_of_an_older(&said_in(id(1, 4, 9)), ours));
+        assert!(!is_of_an_older(&said_in(ours), ours));
+        assert!(!is_of_an_older(&said_in(id(1, 6, 1)), ours));
+        assert!(!is_of_an_older(&said_in(id(2, 4, 1)), ours));
     }
 }

@@ -218,6 +218,11 @@ mod sim {
             self.fx.planted.plant(bug);
         }
 
+        /// Whether it keeps from another founding for members beyond the names that found.
+        pub(crate) fn knows_other_names(&self) -> bool {
+            self.knows_other_names
+        }
+
         /// Up to where decisions are known here; 0 for a newcomer.
         pub fn decided(&self) -> Position {
             match &self.life {

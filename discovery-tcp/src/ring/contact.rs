@@ -18,10 +18,6 @@ pub(super) enum Look {
 }
 
 /// One listed process.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four facts that change independently"
-)]
 #[derive(Clone, Debug)]
 pub(super) struct Contact {
     pub(super) seed: Seed,
@@ -29,15 +25,14 @@ pub(super) struct Contact {
     met: Option<SlimId>,
     /// The process that had been met when the listing was asked for.
     listed_as: Option<SlimId>,
-    /// It belongs to a cluster of another name.
-    pub(super) foreign: bool,
     /// It gave the answer that the round needs.
     pub(super) answered: bool,
     /// The last listing held it.
     pub(super) was_listed: bool,
     /// Not dialled again before then.
     pub(super) due: Moment,
-    pub(super) dialling: bool,
+    /// A dial is under way, begun at this look.
+    dialling: Option<Look>,
     tries: u32,
     /// Apart: a mass start keeps a contact for everybody at everybody, and few are looked at.
     sights: Option<Box<Sights>>,
@@ -73,6 +68,8 @@ struct Sight {
     /// The number under which the platform was asked for its pod.
     question: Option<u64>,
     pod: Option<PodFact>,
+    /// The process there, of a cluster of another name, that refused the greeting.
+    foreign: Option<SlimId>,
 }
 
 /// Not seen at all.
@@ -80,6 +77,7 @@ const UNSEEN: Sight = Sight {
     dial: None,
     question: None,
     pod: None,
+    foreign: None,
 };
 
 impl Default for Sight {
@@ -94,9 +92,14 @@ impl Contact {
         self.met.map(NodeId::from)
     }
 
-    /// This process is met there, or none any more.
+    /// This process is met there, or none any more. Who is met is none that does not answer, nor
+    /// one that refused before.
     pub(super) fn set_met(&mut self, node: Option<NodeId>) {
         self.met = node.map(SlimId::from);
+        if node.is_some() {
+            self.dialling = None;
+            self.sights = None;
+        }
     }
 
     /// The process that had been met when the listing was asked for.
@@ -114,11 +117,10 @@ impl Contact {
             seed,
             met: None,
             listed_as: None,
-            foreign: false,
             answered: false,
             was_listed: false,
             due,
-            dialling: false,
+            dialling: None,
             tries: 0,
             sights: None,
         }
@@ -143,7 +145,7 @@ impl Contact {
 
     /// It was met, or a dial of it has ended.
     pub(super) fn is_tried(&self) -> bool {
-        self.met.is_some() || self.foreign || self.before().dial.is_some()
+        self.met.is_some() || self.before().dial.is_some()
     }
 
     /// Nothing is left to be found out of it before a listing.
@@ -153,7 +155,18 @@ impl Contact {
 
     /// It is of no concern to a listing that is asked for now.
     pub(super) fn need_not_answer(&self, by_refusal: bool) -> bool {
-        self.foreign || self.is_seen_not_running(by_refusal)
+        self.is_foreign() || self.is_seen_not_running(by_refusal)
+    }
+
+    /// A process of a cluster of another name runs there.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.before().foreign.is_some()
+    }
+
+    /// The very process that was foreign before the listing is so after it: it founded nothing
+    /// meanwhile (FORM-7).
+    pub(super) fn is_foreign_still(&self) -> bool {
+        self.is_foreign() && self.before().foreign == self.after().foreign
     }
 
     /// It was dialled, and nothing explains why it does not answer.
@@ -167,32 +180,50 @@ impl Contact {
             Look::BeforeListing => self.is_seen_not_running(by_refusal),
             Look::AfterListing => self.after().dial.is_some(),
         };
-        let rests = self.dialling || self.met.is_some() || now < self.due;
-        !is_seen && !rests
+        // After a listing it is looked at once, and at once.
+        let rests = look == Look::BeforeListing && now < self.due;
+        !is_seen && !rests && self.dialling.is_none() && self.met.is_none()
     }
 
     /// Begins a dial, of each of its addresses in turn.
-    pub(super) fn dial(&mut self) -> SocketAddr {
+    pub(super) fn dial(&mut self, look: Look) -> SocketAddr {
         let addresses = self.seed.addresses();
         let to = addresses[self.tries as usize % addresses.len()];
         self.tries = self.tries.wrapping_add(1);
-        self.dialling = true;
-        self.foreign = false;
+        self.dialling = Some(look);
         to
+    }
+
+    /// A dial has ended; false if it began before a listing and ended after: it says nothing of
+    /// either.
+    pub(super) fn dial_ended(&mut self, look: Look) -> bool {
+        self.dialling.take().is_none_or(|begun| begun == look)
     }
 
     /// A dial ended without meeting it; the platform is asked for its pod under this number.
     pub(super) fn see(&mut self, look: Look, outcome: DialOutcome, question: Option<u64>) {
-        let sights = self.sights.get_or_insert_default();
-        let sight = match look {
-            Look::BeforeListing => &mut sights.before,
-            Look::AfterListing => &mut sights.after,
-        };
-        *sight = Sight {
+        *self.sight_mut(look) = Sight {
             dial: Some(outcome),
             question,
-            pod: None,
+            ..UNSEEN
         };
+    }
+
+    /// A process of a cluster of another name refused the greeting.
+    pub(super) fn see_foreign(&mut self, look: Look, node: NodeId) {
+        *self.sight_mut(look) = Sight {
+            dial: Some(DialOutcome::Silent),
+            foreign: Some(node.into()),
+            ..UNSEEN
+        };
+    }
+
+    fn sight_mut(&mut self, look: Look) -> &mut Sight {
+        let sights = self.sights.get_or_insert_default();
+        match look {
+            Look::BeforeListing => &mut sights.before,
+            Look::AfterListing => &mut sights.after,
+        }
     }
 
     /// The platform's word on its pod; false if that was no answer to a question about it.
@@ -220,8 +251,15 @@ impl Contact {
     pub(super) fn unlist(&mut self) {
         self.listed_as = None;
         self.answered = false;
+        let differs = self.after().dial.is_some()
+            && self.exemption(false).is_none()
+            && !self.is_foreign_still();
         if let Some(sights) = &mut self.sights {
             sights.after = UNSEEN;
+            if differs {
+                // It ran meanwhile: what was seen before that exempts it in no later round either.
+                sights.before = UNSEEN;
+            }
         }
     }
 
@@ -279,4 +317,51 @@ pub(super) fn is_at_own(seed: &Seed, me: &NodeInfo) -> bool {
     seed.addresses()
         .iter()
         .any(|address| me.addresses().contains(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contact() -> Contact {
+        let seed = Seed::at("10.0.0.2:47500".parse().unwrap());
+        Contact::new(seed, Moment::START)
+    }
+
+    // Counter-example C52.
+    // Clauses: FORM-5, FORM-7
+    #[test]
+    fn who_is_met_is_foreign_no_more() {
+        let mut contact = contact();
+        contact.dial(Look::BeforeListing);
+        assert!(contact.dial_ended(Look::BeforeListing));
+        contact.see_foreign(Look::BeforeListing, NodeId::from_u128(7));
+        assert!(contact.need_not_answer(false));
+
+        contact.set_met(Some(NodeId::from_u128(8)));
+        assert!(!contact.need_not_answer(false));
+        contact.set_met(None);
+        assert!(!contact.is_settled(false));
+    }
+
+    // Clauses: FORM-7
+    #[test]
+    fn a_foreign_process_is_passed_by_if_it_is_the_same_after_the_listing() {
+        let mut contact = contact();
+        contact.see_foreign(Look::BeforeListing, NodeId::from_u128(7));
+        contact.list();
+        assert!(!contact.is_foreign_still());
+        contact.see_foreign(Look::AfterListing, NodeId::from_u128(8));
+        assert!(!contact.is_foreign_still());
+        contact.see_foreign(Look::AfterListing, NodeId::from_u128(7));
+        assert!(contact.is_foreign_still());
+    }
+
+    // Clauses: FORM-7
+    #[test]
+    fn a_dial_across_a_listing_says_nothing() {
+        let mut contact = contact();
+        contact.dial(Look::BeforeListing);
+        assert!(!contact.dial_ended(Look::AfterListing));
+    }
 }

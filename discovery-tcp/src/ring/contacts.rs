@@ -65,7 +65,10 @@ impl Contacts {
         self.forget_derived();
         let identity = seed.identity();
         let contact = self.known.entry(identity);
-        contact.or_insert_with(|| Box::new(Contact::new(seed, now)))
+        let known = contact.or_insert_with(|| Box::new(Contact::new(seed.clone(), now)));
+        // Where it is, and whether it is ready, may have changed.
+        known.seed = seed;
+        known
     }
 
     /// Keeps those of whom this is true.
@@ -118,7 +121,6 @@ impl Contacts {
         {
             if let Some(contact) = self.get_mut(&identity) {
                 contact.set_met(Some(node.id()));
-                contact.dialling = false;
             }
         }
     }
@@ -142,12 +144,19 @@ impl Contacts {
         self.iter().filter_map(Contact::met).collect()
     }
 
-    /// It is of a cluster of another name: that node id need not answer.
-    pub(super) fn foreign(&mut self, identity: &ProcessIdentity, now: Moment) {
+    /// The process that is listed is of a cluster of another name: that node id need not answer.
+    pub(super) fn foreign(
+        &mut self,
+        identity: &ProcessIdentity,
+        look: Look,
+        node: NodeId,
+        now: Moment,
+    ) {
         if let Some(contact) = self.get_mut(identity) {
-            contact.dialling = false;
-            contact.foreign = true;
             contact.due = now + REDIAL * 4;
+            if contact.dial_ended(look) {
+                contact.see_foreign(look, node);
+            }
         }
     }
 
@@ -176,7 +185,7 @@ impl Contacts {
             if let Some(contact) = self.known.get_mut(identity)
                 && contact.is_due(look, by_refusal, fx.now)
             {
-                dials.push((contact.dial(), identity.clone()));
+                dials.push((contact.dial(look), identity.clone()));
             }
         }
         if !dials.is_empty() {
@@ -200,8 +209,10 @@ impl Contacts {
         let Some(contact) = self.get_mut(identity) else {
             return;
         };
-        contact.dialling = false;
         contact.due = fx.now + REDIAL;
+        if !contact.dial_ended(look) {
+            return;
+        }
         let pod = contact.seed.pod_uid.clone().zip(contact.seed.name.clone());
         let pod = pod.filter(|_| outcome == DialOutcome::Refused);
         let question = pod.map(|(uid, name)| {

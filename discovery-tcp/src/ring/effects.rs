@@ -33,6 +33,8 @@ pub(super) struct Effects {
     links_max: usize,
     /// How many rounds there were, of every kind, under every node id.
     rounds: u64,
+    /// How many dials were asked of others.
+    errands: u64,
 }
 
 impl Effects {
@@ -48,7 +50,15 @@ impl Effects {
             wall_at_start,
             links_max,
             rounds: 0,
+            errands: 0,
         }
+    }
+
+    /// A number that no dial asked of others had, under any term: who answers late answers for that
+    /// one alone.
+    pub(super) fn next_errand(&mut self) -> u64 {
+        self.errands += 1;
+        self.errands
     }
 
     /// A number that no round of this process had: an answer that comes late, to a round that is

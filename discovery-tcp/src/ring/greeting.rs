@@ -251,9 +251,9 @@ impl Ring {
             self.refused_for_good(&refusal.node, &refusal.reason);
         }
         match (&entry.purpose, foreign) {
-            (Purpose::Contact(identity), true) => {
+            (Purpose::Contact(identity), true) if is_of(&refusal.node, identity) => {
                 if let Some(round) = self.life.round_mut() {
-                    round.contacts.foreign(identity, self.fx.now);
+                    round.foreign(identity, refusal.node.id(), self.fx.now);
                 }
                 self.look_after_round();
             }
@@ -394,4 +394,10 @@ impl Ring {
             self.go_on_leaving();
         }
     }
+}
+
+/// Whether a node is the listed process: by its pod's uid alone, as others get the addresses of who
+/// is gone (FORM-3).
+fn is_of(node: &NodeInfo, identity: &ProcessIdentity) -> bool {
+    matches!(identity, ProcessIdentity::Pod(uid) if node.pod_uid() == Some(uid))
 }

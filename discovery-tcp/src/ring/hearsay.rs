@@ -67,6 +67,11 @@ impl Hearsay {
             .is_some_and(|at| now.since(*at) < DENIED)
     }
 
+    /// When this member was asked in vain, if it was lately.
+    pub(super) fn denied_at(&self, node: NodeId) -> Option<Moment> {
+        self.denied.get(&node).copied()
+    }
+
     /// Nobody answers for this member.
     pub(super) fn deny(&mut self, node: NodeId, now: Moment) {
         self.denied.retain(|_, at| now.since(*at) < DENIED);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use discovery_core::{NodeId, SnapshotCause, TopologyId};
 
+use super::catch_up::is_of_an_older;
 use super::input::LinkId;
 use super::links::Purpose;
 use super::log::Log;
@@ -21,6 +22,9 @@ use crate::moment::Moment;
 pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Pause after a refusal that somebody has to mend.
 pub(super) const REFUSED: Duration = Duration::from_secs(30);
+
+/// How long a coordinator that did not answer is left alone, though others name it.
+const REDIRECTED_AGAIN: Duration = Duration::from_millis(500);
 
 /// A newcomer's attempt to be admitted.
 #[derive(Debug, Default)]
@@ -211,7 +215,11 @@ impl Ring {
             }
             JoinVerdict::Redirect { coordinator } => {
                 let same = coordinator.node == target.node || coordinator.node == self.me.id();
-                if !same && attempt < 32 {
+                let denied = self.hearsay.denied_at(coordinator.node);
+                if denied.is_some_and(|at| now.since(at) < REDIRECTED_AGAIN) {
+                    // Who sends it there does not know yet that nobody is, and will say it again.
+                    self.fx.after(Timer::Join, REDIRECTED_AGAIN);
+                } else if !same && attempt < 32 {
                     newcomer.join.aim_at(coordinator);
                     self.pursue_join();
                 }
@@ -327,7 +335,9 @@ impl Ring {
         let Some(learner) = &mut newcomer.join.learner else {
             return true;
         };
-        if decided.topology.cluster_id != learner.id().cluster_id {
+        if decided.topology.cluster_id != learner.id().cluster_id
+            || is_of_an_older(decided, learner.id())
+        {
             return true;
         }
         if decided.first > learner.decided().next() {

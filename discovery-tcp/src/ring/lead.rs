@@ -255,7 +255,6 @@ impl Lead {
             proposed: BTreeMap::new(),
             doubt: None,
             probes: BTreeMap::new(),
-            probed: 0,
         }
     }
 

@@ -121,8 +121,6 @@ pub(super) struct Lead {
     pub(super) proposed: BTreeMap<NodeId, u64>,
     pub(super) doubt: Option<Doubt>,
     pub(super) probes: BTreeMap<NodeId, Probing>,
-    /// How many dials were asked for on account of those.
-    pub(super) probed: u64,
 }
 
 /// A cut that waits for members in doubt: since when, and how much was said when something was said

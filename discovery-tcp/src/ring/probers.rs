@@ -15,8 +15,6 @@ use crate::moment::Moment;
 
 /// How many members dial such a subject, and how many must fail.
 const PROBERS: (usize, usize) = (3, 2);
-/// Numbers of probes start here, those of joiners below.
-const PROBE_NUMBERS: u64 = 1 << 32;
 
 impl Ring {
     /// Up to three linked members dial whom no healthy member watches; the cut does not wait for them
@@ -53,8 +51,7 @@ impl Ring {
                 .collect();
             let mut requests = BTreeMap::new();
             for prober in healthy {
-                let request = PROBE_NUMBERS + lead.probed;
-                lead.probed += 1;
+                let request = self.fx.next_errand();
                 let addresses = subject.addresses().to_vec();
                 let ask = DialBack {
                     request,

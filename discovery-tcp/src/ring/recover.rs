@@ -23,7 +23,7 @@ use super::timers::Timer;
 use super::watch::SubjectState;
 use super::{Life, Ring};
 use crate::config::{Quorum, Recovery};
-use crate::message::{Message, RecoverAnswer, RecoverAsk, RecoverVerdict, Tail};
+use crate::message::{CloseReason, Message, RecoverAnswer, RecoverAsk, RecoverVerdict, Tail};
 use crate::moment::Moment;
 
 /// How long the first change of a recovery may take to be accepted by all promisers.
@@ -45,7 +45,7 @@ pub(super) struct Survivor {
     pub(super) forced: Option<(ClusterId, Moment)>,
     pub(super) change_since: Option<Moment>,
     /// A listed process belongs to another cluster of the same name (MEET).
-    pub(super) impossible: bool,
+    pub(super) impossible: Option<ClusterId>,
     /// The cluster that a forced recovery split this one from.
     pub(super) parent: Option<ClusterId>,
     pub(super) trouble: Option<String>,
@@ -344,7 +344,7 @@ impl Ring {
                 return;
             }
             RecoverVerdict::OtherCluster { topology } => {
-                m.survivor.impossible = true;
+                m.survivor.impossible = Some(topology.cluster_id);
                 self.fail_recovery("a listed process belongs to another cluster");
                 self.meet_cluster(topology);
                 return;
@@ -365,7 +365,13 @@ impl Ring {
         };
         if let Some(round) = &mut m.survivor.round {
             round.drop_unanswered(&mut self.fx);
+            if let Some(asked_at) = round.asked_long_ago(self.fx.now) {
+                self.drop_deaf_links(asked_at);
+            }
         }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
         let (number, attempt, parent) = (m.survivor.number, m.survivor.attempt, m.survivor.parent);
         let pods = std::mem::take(&mut m.survivor.pods);
         m.survivor = Survivor {
@@ -381,6 +387,23 @@ impl Ring {
         let pause = backoff(pauses, m.survivor.attempt);
         let pause = self.fx.jitter(pause);
         self.fx.after(Timer::Recovery, pause);
+    }
+
+    /// Ends the links to members over which nothing came since they were asked: who is gone without
+    /// a word would count as somebody who answers, for as long as each round uses the link.
+    fn drop_deaf_links(&mut self, asked_at: Moment) {
+        let Life::Member(m) = &self.life else {
+            return;
+        };
+        let is_member = |id: NodeId| m.log.topology().member(id).is_some();
+        let deaf = self.fx.links.iter().filter(|(_, link)| {
+            let end = link.other_end();
+            end.is_some_and(|end| is_member(end.node.id())) && link.heard_at < asked_at
+        });
+        let deaf: Vec<LinkId> = deaf.map(|(id, _)| id).collect();
+        for link in deaf {
+            self.fx.close(link, CloseReason::Replaced);
+        }
     }
 
     /// Every missing member's pod runs another process now: nothing has to be waited for.

@@ -89,6 +89,11 @@ impl Round {
         self.contacts.dialled(identity, self.look(), outcome, fx);
     }
 
+    /// A process of a cluster of another name answered for a contact.
+    pub(super) fn foreign(&mut self, identity: &ProcessIdentity, node: NodeId, now: Moment) {
+        self.contacts.foreign(identity, self.look(), node, now);
+    }
+
     /// Dials whoever is due among the first `wave` contacts.
     pub(super) fn dial_due(&mut self, wave: usize, fx: &mut Effects) {
         self.contacts.dial_due(wave, self.look(), fx);
@@ -202,18 +207,23 @@ impl Round {
     pub(super) fn complete(&self) -> bool {
         self.contacts
             .iter()
-            .all(|contact| contact.answered || contact.foreign || contact.listed_as().is_none())
+            .all(|contact| contact.answered || contact.listed_as().is_none())
     }
 
     /// Those who need not answer, once all of them were looked at before and after the listing;
     /// `None` while one of them was not, or does not pass (FORM-7).
     pub(super) fn exemptions(&self, fx: &Effects) -> Option<Vec<Exemption>> {
         let by_refusal = fx.bug(Bug::ExemptByRefusal);
-        self.contacts
-            .iter()
-            .filter(|contact| contact.listed_as().is_none() && !contact.foreign)
-            .map(|contact| contact.exemption(by_refusal))
-            .collect()
+        let unlisted = |contact: &&Contact| contact.listed_as().is_none();
+        let mut exempt = Vec::new();
+        for contact in self.contacts.iter().filter(unlisted) {
+            if !contact.is_foreign() {
+                exempt.push(contact.exemption(by_refusal)?);
+            } else if !contact.is_foreign_still() {
+                return None;
+            }
+        }
+        Some(exempt)
     }
 
     /// Whether somebody who must answer cannot any more: lost, or another process by now.
@@ -242,6 +252,14 @@ impl Round {
                 }
                 contact.set_met(None);
             }
+        }
+    }
+
+    /// When everybody was asked, if they have had time to answer.
+    pub(super) fn asked_long_ago(&self, now: Moment) -> Option<Moment> {
+        match self.stage {
+            RoundStage::Asking(since) if now.since(since) >= ANSWER_LIMIT / 2 => Some(since),
+            _ => None,
         }
     }
 

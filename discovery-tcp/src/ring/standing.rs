@@ -85,7 +85,7 @@ impl Ring {
         if self.met.len() < MET_MAX && self.met.insert(theirs.cluster_id) {
             self.fx.emit(Notice::MetOtherCluster { ours, theirs });
         }
-        let impossible = !quorum && m.survivor.impossible;
+        let impossible = !quorum && m.survivor.impossible == Some(theirs.cluster_id);
         if impossible && self.config.merge == Merge::Auto {
             let last = m.topology().clone();
             let joined_at = m.joined_at;

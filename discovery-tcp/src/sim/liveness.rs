@@ -134,7 +134,18 @@ fn may_be_stuck(cluster: &Cluster) -> bool {
         || config.quorum == Quorum::None
         || config.formation == Formation::Single
         || (matches!(config.formation, Formation::Majority(_)) && cluster.clusters() > 1);
-    is_several || newest(cluster).is_some_and(|it| lacks_proof(cluster, config, it))
+    is_several
+        || waits_for_other_names(cluster)
+        || newest(cluster).is_some_and(|it| lacks_proof(cluster, config, it))
+}
+
+/// Whether nobody is a member any more, and one of the names that would found another time waits for
+/// members beyond them, who may live on (FORM-11).
+fn waits_for_other_names(cluster: &Cluster) -> bool {
+    let mut rings = cluster.living().filter_map(Process::live_ring);
+    matches!(cluster.config().formation, Formation::Majority(_))
+        && cluster.clusters() == 0
+        && rings.any(seen::knows_other_names)
 }
 
 /// The newest topology that anybody alive is a member of.

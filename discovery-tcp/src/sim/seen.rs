@@ -17,6 +17,10 @@ pub(crate) fn check_outside(ring: &mut Ring) {
     ring.check_outside();
 }
 
+pub(crate) fn knows_other_names(ring: &Ring) -> bool {
+    ring.knows_other_names()
+}
+
 pub(crate) fn plant(ring: &mut Ring, bug: Bug) {
     ring.plant(bug);
 }

@@ -61,7 +61,7 @@ async fn three_members_see_one_fail_and_one_leave() {
 
 #[tokio::test]
 async fn a_leader_of_yesterday_is_refused_by_what_it_writes_to() {
-    let Some(out) = said_by("leader").await else {
+    let Some(out) = said_by("elected_leader").await else {
         return;
     };
     assert!(out.contains("stored 'one' under "), "{out}");

@@ -548,3 +548,46 @@ fn nobody_founds_while_the_store_cannot_be_listed() {
         Some(PhaseKind::Member)
     );
 }
+
+// Clauses: FORM-3, LINK-3
+#[test]
+fn a_foreign_process_speaks_for_no_pod_but_its_own() {
+    // C48: the addresses of a machine are dealt anew, and A's listing holds the old one of B.
+    let mut own = world(None);
+    own.climate.reuses_addresses = true;
+    let mut cluster = Cluster::new(own);
+    cluster.start("b");
+    wait_for(&mut cluster, &["b"]);
+    cluster.give_address_to_foreign("b", "x");
+    cluster.run_for(SECOND);
+    cluster.start("a");
+    cluster.run_for(20 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.clusters(), 1, "{:?}", cluster.standings());
+}
+
+// Clauses: FORM-7, FORM-8
+#[test]
+fn what_was_seen_of_a_pod_before_it_ran_once_more_is_forgotten() {
+    // C50: B crashes, and once more while A waits for X; by the first look it is never exempt again.
+    let mut cluster = Cluster::new(world(None));
+    cluster.restart_containers(false, (MS, MS));
+    cluster.start("b");
+    cluster.start_hung("x");
+    cluster.run_for(MS);
+    cluster.start("a");
+    cluster.run_for(10 * MS);
+    cluster.crash("b");
+    cluster.run_for(2 * SECOND);
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        cluster.way(from, to, Some(Passage::Refusing));
+    }
+    cluster.start_container("b");
+    cluster.run_for(500 * MS);
+    cluster.crash("b");
+    cluster.unwant("x");
+    cluster.force_delete("x");
+
+    wait(&mut cluster, "A founds", |it| it.are_one_cluster(&["a"]));
+}

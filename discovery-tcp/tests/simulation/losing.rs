@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use discovery_core::ProofRule;
-use discovery_tcp::Merge;
 use discovery_tcp::message::{Decision, Message, RecoverVerdict};
 use discovery_tcp::ring::{Bug, Notice, Ring};
 use discovery_tcp::sim::{Cluster, Fate};
+use discovery_tcp::{Merge, Recovery};
 
 use crate::stage::{
     MS, SECOND, is_between, lose, members, members_of, sound, told_since, versions_since, wait,
@@ -673,4 +673,37 @@ fn words_said_before_the_answer_are_not_taken() {
         "{:?}",
         cluster.standings()
     );
+}
+
+// Clauses: JOIN-1
+#[test]
+fn a_newcomer_that_is_sent_to_a_dead_coordinator_does_not_ask_without_a_pause() {
+    // C51: for as long as p-0 does not know that the others died, it sends them to one of them.
+    let mut own = world(None);
+    own.config.recovery = Recovery::Manual;
+    let mut cluster = members_of(own, 3);
+    lose(&mut cluster, |passing, message| {
+        passing.from.label() == "p-0.1" && matches!(message, Message::Propose(_))
+    });
+    cluster.run_until(20 * SECOND, |it| {
+        it.ring_of("p-1").and_then(Ring::coordinates).is_some()
+    });
+    let asks = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&asks);
+    cluster.intercept(move |passing| {
+        if matches!(passing.message, Message::Join(_)) {
+            seen.set(seen.get() + 1);
+        }
+        Fate::Pass
+    });
+    cluster.run_for(3 * SECOND);
+    for pod in ["p-1", "p-2"] {
+        cluster.hold(pod, "p-0");
+        cluster.crash(pod);
+        cluster.start_container(pod);
+    }
+    cluster.run_for(500 * MS);
+    sound(&cluster);
+    let asks = asks.get();
+    assert!((1..=20).contains(&asks), "{asks}");
 }

@@ -158,6 +158,14 @@ impl Cluster {
         }
     }
 
+    /// Gives the address of a pod, whose process lives on, to a new one of another cluster.
+    pub fn give_address_to_foreign(&mut self, pod: &str, to: &str) {
+        if let Some(address) = self.pod_of(pod).map(|id| self.platform.pod(id).address) {
+            self.platform.free_address(address);
+            self.start_foreign(to);
+        }
+    }
+
     /// Holds the answers to what a pod's process asks its finder, or lets them go.
     pub fn hold_answers(&mut self, pod: &str, are_held: bool) {
         let Some(id) = self.process_of(pod) else {
