@@ -85,19 +85,32 @@ pub(crate) async fn stands(node: &TcpDiscovery, wanted: impl FnMut(&Standing) ->
 
 /// Waits until all of them are members of one topology of so many.
 pub(crate) async fn agreed(nodes: &[TcpDiscovery], members: usize) -> Topology {
-    let mut topologies = Vec::new();
-    for node in nodes {
-        let standing = stands(node, |standing| match standing {
-            Standing::Member { topology } => topology.len() == members,
-            _ => false,
-        })
-        .await;
-        topologies.push(standing.topology().unwrap().clone());
+    let mut newest: Option<Topology> = None;
+    loop {
+        let mut topologies = Vec::new();
+        for node in nodes {
+            // One of as many members may have been in force before, and still be where it is slow.
+            let standing = stands(node, |standing| match standing {
+                Standing::Member { topology } => {
+                    let is_old = newest.as_ref().is_some_and(|it| topology.id() < it.id());
+                    topology.len() == members && !is_old
+                }
+                _ => false,
+            })
+            .await;
+            topologies.push(standing.topology().unwrap().clone());
+        }
+        let last = topologies
+            .iter()
+            .max_by_key(|it| (it.epoch(), it.version()));
+        let last = last.unwrap().clone();
+        if topologies.iter().all(|topology| *topology == last) {
+            return last;
+        }
+        let is_newer = newest.as_ref().is_none_or(|it| it.id() < last.id());
+        assert!(is_newer, "two topologies under one version: {topologies:?}");
+        newest = Some(last);
     }
-    for topology in &topologies {
-        assert_eq!(*topology, topologies[0]);
-    }
-    topologies.swap_remove(0)
 }
 
 /// The next change that a subscriber is told of.
