@@ -159,7 +159,7 @@ impl Ring {
 }
 
 /// Whether these are words of who had not installed this topology: behind the change that made it,
-/// it has decided nothing, and what it says of positions there is of a branch that ended (DECIDE-7).
+/// it has decided nothing, and what it says of positions there is of a branch that ended (ANSWER-3).
 pub(super) fn is_of_an_older(decided: &Decided, ours: TopologyId) -> bool {
     decided.topology.cluster_id == ours.cluster_id && decided.topology < ours
 }

@@ -56,11 +56,11 @@ impl Survivor {
         self.round.is_some() || self.forced.is_some()
     }
 
-    /// Whether its round went beyond dialling. Before that nobody was bound by it, and a majority
-    /// that can be reached again is the shorter way back (TAKE-2).
+    /// Whether its round has asked anybody. Before that nobody is bound by it, and a majority that can
+    /// be reached again is the shorter way back, however long its listing takes (TAKE-2).
     pub(super) fn has_asked(&self) -> bool {
-        let listed = |round: &Round| !matches!(round.stage, RoundStage::Contacting);
-        self.round.as_ref().is_some_and(listed) || self.forced.is_some()
+        let asks = |round: &Round| matches!(round.stage, RoundStage::Asking(_));
+        self.round.as_ref().is_some_and(asks) || self.forced.is_some()
     }
 
     /// The quorum is back, or a topology was installed.
@@ -251,6 +251,7 @@ impl Ring {
         };
         m.log.promise(term);
         self.fx.observe(|| Observation::Promised { term });
+        m.takeover.candidacy = None;
         m.survivor.term = Some(term);
         m.survivor.promises.clear();
         let Some(round) = &m.survivor.round else {
