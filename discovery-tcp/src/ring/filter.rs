@@ -4,6 +4,7 @@
 use discovery_core::ResourceVersion;
 
 use super::Ring;
+use super::greeting::TEND_AFTER_CLOSING;
 use super::input::LinkId;
 use crate::message::CloseReason;
 
@@ -47,14 +48,24 @@ impl Ring {
                 continue;
             };
             self.fx.close(link, CloseReason::Idle);
-            self.link_dropped(&entry);
+            self.link_dropped(&entry, TEND_AFTER_CLOSING);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use discovery_core::{NodeId, NodeInfo, NodeOrder, UnixMillis};
+
     use super::*;
+    use crate::config::{Formation, RingConfig};
+    use crate::message::{
+        DialBack, Introduction, Message, PhaseKind, RecoverAnswer, RecoverAsk, RecoverVerdict,
+    };
+    use crate::moment::Moment;
+    use crate::ring::{Input, Life, Output, Start, WIRE};
 
     fn listed(version: u64) -> ResourceVersion {
         ResourceVersion::new(version).unwrap()
@@ -70,5 +81,109 @@ mod tests {
         assert_eq!(filter.answer(older), Err(newer));
         assert_eq!(filter.answered(), Some(newer));
         assert_eq!(filter.answer(newer), Ok(()));
+    }
+
+    const COORDINATOR: LinkId = LinkId(1);
+
+    fn node(id: u128, address: &str) -> NodeInfo {
+        let name = format!("node-{id}").parse().unwrap();
+        NodeInfo::new(
+            NodeId::from_u128(id),
+            name,
+            [address.parse().unwrap()],
+            UnixMillis(1),
+        )
+        .unwrap()
+    }
+
+    fn said_on(ring: &mut Ring, on: LinkId) -> Vec<Arc<Message>> {
+        let outputs = std::iter::from_fn(|| ring.poll_output());
+        let said = outputs.filter_map(|output| match output {
+            Output::Send { link, message } if link == on => Some(message),
+            _ => None,
+        });
+        said.collect()
+    }
+
+    fn receive(ring: &mut Ring, message: Message) {
+        let link = COORDINATOR;
+        ring.handle(Moment::START, Input::Received { link, message });
+    }
+
+    /// A member that dials somebody on the coordinator's behalf.
+    fn dialling(other: &NodeInfo) -> Ring {
+        let config = RingConfig {
+            formation: Formation::Single,
+            ..RingConfig::default()
+        };
+        let start = Start {
+            node: node(0, "10.0.0.1:1"),
+            wall: UnixMillis(1),
+            seed: [7; 32],
+            authoritative: true,
+        };
+        let mut ring = Ring::new(config.clone(), start);
+        ring.handle(Moment::START, Input::Deadline);
+        let from = other.addresses()[0];
+        let link = COORDINATOR;
+        ring.handle(Moment::START, Input::LinkAccepted { link, from });
+        receive(
+            &mut ring,
+            Message::Hello(Introduction {
+                wire: WIRE,
+                cluster_name: config.cluster_name,
+                settings: config.settings,
+                node: other.clone(),
+                phase: PhaseKind::Newcomer,
+                rank: None,
+                best: None,
+                member: None,
+                topology: None,
+                quorum: false,
+            }),
+        );
+        let ask = DialBack {
+            request: 5,
+            node: NodeId::from_u128(9),
+            addresses: vec!["10.0.0.9:1".parse().unwrap()],
+        };
+        receive(&mut ring, Message::DialBack(ask));
+        ring
+    }
+
+    // Clauses: ANSWER-4, CUT-6
+    #[test]
+    fn a_dial_that_an_answer_ends_says_nothing_of_who_was_dialled() {
+        let other = node(2, "10.0.0.2:1");
+        let mut ring = dialling(&other);
+        assert!(ring.is_member());
+        let Life::Member(m) = &ring.life else {
+            return;
+        };
+        let mut topology = m.log.id();
+        topology.version = topology.version.successor().unwrap();
+        let ask = RecoverAsk {
+            round: 3,
+            resource_version: Some(listed(9)),
+            topology,
+            decided: m.log.decided(),
+            order: NodeOrder::FIRST,
+            term: m.log.promised(),
+            forced: None,
+        };
+        said_on(&mut ring, COORDINATOR);
+        receive(&mut ring, Message::RecoverAsk(ask));
+
+        let said = said_on(&mut ring, COORDINATOR);
+        assert!(
+            matches!(
+                said.iter().map(Arc::as_ref).collect::<Vec<_>>()[..],
+                [Message::RecoverAnswer(RecoverAnswer {
+                    verdict: RecoverVerdict::Granted,
+                    ..
+                })]
+            ),
+            "{said:?}"
+        );
     }
 }

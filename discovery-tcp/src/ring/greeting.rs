@@ -1,6 +1,8 @@
 //! Links coming and going, and the first exchange on each (LINK): who is there, and for whom that
 //! matters.
 
+use std::time::Duration;
+
 use discovery_core::{DialOutcome, NodeId, NodeInfo, ProcessIdentity};
 
 use super::contact::Contact;
@@ -12,6 +14,11 @@ use super::{Life, Ring};
 use crate::message::{
     Best, CloseReason, Introduction, MemberHint, Message, PhaseKind, Refusal, RefusalReason,
 };
+
+/// Whoever ends a link opens it again after this long if it needs it,
+pub(super) const TEND_AFTER_CLOSING: Duration = Duration::from_millis(10);
+/// and whoever was told goodbye after this long: so not both dial at once.
+const TEND_AFTER_GOODBYE: Duration = Duration::from_millis(50);
 
 impl Ring {
     pub(super) fn link_accepted(&mut self, link: LinkId) {
@@ -126,10 +133,11 @@ impl Ring {
         self.look_after_round();
     }
 
-    /// A link was closed here for no fault of the other end's.
-    pub(super) fn link_dropped(&mut self, entry: &super::links::Link) {
+    /// A link was closed by either side for no fault of the other's: whoever was only being dialled
+    /// was not tried.
+    pub(super) fn link_dropped(&mut self, entry: &super::links::Link, tend_in: Duration) {
         let Some(end) = entry.other_end() else {
-            self.dial_ended(entry, DialOutcome::Silent, DialFailure::Unreachable);
+            self.dial_ended(entry, DialOutcome::Silent, DialFailure::NotTried);
             return;
         };
         let node = end.node.id();
@@ -139,11 +147,10 @@ impl Ring {
         if let Some(round) = self.life.round_mut() {
             round.contacts.lose(node);
         }
-        self.fx
-            .within(Timer::Tend, std::time::Duration::from_millis(10));
+        self.fx.within(Timer::Tend, tend_in);
     }
 
-    pub(super) fn on_goodbye(&mut self, link: LinkId, from: NodeId, reason: CloseReason) {
+    pub(super) fn on_goodbye(&mut self, link: LinkId, reason: CloseReason) {
         self.fx.counters.closed(CloseReason::Goodbye);
         let Some(entry) = self.fx.forget(link) else {
             return;
@@ -154,10 +161,7 @@ impl Ring {
         match reason {
             // Both sides know that the other lives; nothing is lost that anybody needs.
             CloseReason::Idle | CloseReason::Replaced => {
-                if !self.fx.links.is_linked(from) {
-                    self.fx
-                        .within(Timer::Tend, std::time::Duration::from_millis(50));
-                }
+                self.link_dropped(&entry, TEND_AFTER_GOODBYE);
             }
             CloseReason::NoGreeting
             | CloseReason::Refused

@@ -437,7 +437,7 @@ impl Ring {
             Message::PublishRefused(refused) => self.on_publish_refused(refused),
             Message::Heartbeat(heartbeat) => self.on_heartbeat(from, heartbeat),
             Message::Alert(alert) => self.on_alert(from, alert),
-            Message::Goodbye(goodbye) => self.on_goodbye(link, from, goodbye.reason),
+            Message::Goodbye(goodbye) => self.on_goodbye(link, goodbye.reason),
         }
     }
 
