@@ -90,6 +90,25 @@ pub(crate) enum Met {
     Later,
 }
 
+/// A's listing is read and held back from it. B founds and admits C, and its successor alone reaches
+/// A: what B said itself does not arrive.
+fn succeed_behind_a_listing(cluster: &mut Cluster) {
+    cluster.intercept(|passing| {
+        let is_first_run = passing.from.label() == "b.1" && passing.to.label().starts_with("a.");
+        if is_first_run { Fate::Lose } else { Fate::Pass }
+    });
+    cluster.partition(&[&["a"], &["b"]]);
+    cluster.hold_answers("b", false);
+    cluster.run_until(SECOND, |it| it.clusters() == 1);
+    cluster.start("c");
+    cluster.partition(&[&["a"], &["c"]]);
+    cluster.run_until(2 * SECOND, |it| it.are_one_cluster(&["b", "c"]));
+    cluster.crash("b");
+    cluster.start_container("b");
+    cluster.open_all_ways();
+    cluster.partition(&[&["c"], &["a", "b"]]);
+}
+
 /// B founds and admits C, which A's listing does not hold yet; B's successor grants to A. F3.
 fn a_successor_answers(bug: Option<Bug>, met: Met) -> Cluster {
     let mut own = world(bug);
@@ -119,21 +138,7 @@ fn a_successor_answers(bug: Option<Bug>, met: Met) -> Cluster {
     cluster.list("a");
     cluster.hold_answers("a", true);
     cluster.run_for(waits.1);
-    // A's listing is read and held back from it; B says nothing any more, but its successor does.
-    cluster.intercept(|passing| {
-        let is_first_run = passing.from.label() == "b.1" && passing.to.label().starts_with("a.");
-        if is_first_run { Fate::Lose } else { Fate::Pass }
-    });
-    cluster.partition(&[&["a"], &["b"]]);
-    cluster.hold_answers("b", false);
-    cluster.run_until(SECOND, |it| it.clusters() == 1);
-    cluster.start("c");
-    cluster.partition(&[&["a"], &["c"]]);
-    cluster.run_until(2 * SECOND, |it| it.are_one_cluster(&["b", "c"]));
-    cluster.crash("b");
-    cluster.start_container("b");
-    cluster.open_all_ways();
-    cluster.partition(&[&["c"], &["a", "b"]]);
+    succeed_behind_a_listing(&mut cluster);
     cluster.run_for(match met {
         Met::After => 300 * MS,
         Met::Later => 11 * SECOND,
@@ -167,21 +172,7 @@ pub(crate) fn a_successor_grants(bug: Option<Bug>) -> Cluster {
     cluster.list("a");
     cluster.hold_answers("a", true);
     cluster.run_for(500 * MS);
-    // B says nothing to A any more, but its successor does.
-    cluster.intercept(|passing| {
-        let is_first_run = passing.from.label() == "b.1" && passing.to.label().starts_with("a.");
-        if is_first_run { Fate::Lose } else { Fate::Pass }
-    });
-    cluster.partition(&[&["a"], &["b"]]);
-    cluster.hold_answers("b", false);
-    cluster.run_until(SECOND, |it| it.clusters() == 1);
-    cluster.start("c");
-    cluster.partition(&[&["a"], &["c"]]);
-    cluster.run_until(2 * SECOND, |it| it.are_one_cluster(&["b", "c"]));
-    cluster.crash("b");
-    cluster.start_container("b");
-    cluster.open_all_ways();
-    cluster.partition(&[&["c"], &["a", "b"]]);
+    succeed_behind_a_listing(&mut cluster);
     cluster.run_for(300 * MS);
     cluster.hold_answers("a", false);
     cluster.run_for(5 * SECOND);
