@@ -1,12 +1,16 @@
 //! Joining: who is admitted, when, and how many at once (JOIN, SNAP).
 
+use std::cell::Cell;
+use std::rc::Rc;
+
+use discovery_tcp::Recovery;
 use discovery_tcp::message::Message;
-use discovery_tcp::ring::{Bug, LastingCause, Notice, TurnedAwayCause};
-use discovery_tcp::sim::{Cluster, World};
+use discovery_tcp::ring::{Bug, LastingCause, Notice, Ring, TurnedAwayCause};
+use discovery_tcp::sim::{Cluster, Fate, World};
 
 use crate::stage::{
-    MS, SECOND, is_between, lose, members, pod, sound, told_since, versions_since, wait, wait_for,
-    world,
+    MS, SECOND, is_between, lose, members, members_of, pod, sound, told_since, versions_since,
+    wait, wait_for, world,
 };
 
 /// Twenty join three confirmed members, and each dies as soon as it is a member, before it has
@@ -304,4 +308,37 @@ fn more_members_than_a_snapshot_holds_are_told_so() {
     sound(&cluster);
     assert_eq!(names(&cluster), ["p-0", "p-1", "p-2"]);
     assert!(outside.iter().all(|pod| is_full_at(&cluster, pod)));
+}
+
+// Clauses: JOIN-1
+#[test]
+fn a_newcomer_that_is_sent_to_a_dead_coordinator_does_not_ask_without_a_pause() {
+    // C51: for as long as p-0 does not know that the others died, it sends them to one of them.
+    let mut own = world(None);
+    own.config.recovery = Recovery::Manual;
+    let mut cluster = members_of(own, 3);
+    lose(&mut cluster, |passing, message| {
+        passing.from.label() == "p-0.1" && matches!(message, Message::Propose(_))
+    });
+    cluster.run_until(20 * SECOND, |it| {
+        it.ring_of("p-1").and_then(Ring::coordinates).is_some()
+    });
+    let asks = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&asks);
+    cluster.intercept(move |passing| {
+        if matches!(passing.message, Message::Join(_)) {
+            seen.set(seen.get() + 1);
+        }
+        Fate::Pass
+    });
+    cluster.run_for(3 * SECOND);
+    for pod in ["p-1", "p-2"] {
+        cluster.hold(pod, "p-0");
+        cluster.crash(pod);
+        cluster.start_container(pod);
+    }
+    cluster.run_for(500 * MS);
+    sound(&cluster);
+    let asks = asks.get();
+    assert!((1..=20).contains(&asks), "{asks}");
 }

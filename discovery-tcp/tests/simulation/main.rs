@@ -6,12 +6,19 @@
 //! | `crossroads` | two coordinators, word by word |
 //! | `borders` | two coordinators and a change that both decide |
 //! | `storm` | few members under constant loss, by seed |
-//! | `forming` … `leaving` | schedules, one for each counter-example, by chapter of the protocol |
+//! | `forming` | who founds, and whose word counts |
+//! | `founding` | founding by a majority of names |
+//! | `joining`, `deciding`, `leaving` | becoming a member, agreeing, going |
+//! | `watching` | who is gone |
+//! | `losing`, `meeting` | a lost majority, another cluster |
+//! | `proving`, `recovering`, `leftovers` | who is dead, who goes on without them, and with what |
 //! | `linking` | links, their limits, the values that are named |
 //! | `reviews` | counter-examples of the reviews that belong to no one chapter |
 //! | `conformance` | scenarios that the predecessor's tests pin down |
 //! | `planted` | mistakes that some schedule or seed must catch |
 //! | `sweep` | seeds; thousands of them run by `cargo xtask sim` |
+//!
+//! From `forming` to `linking` each schedule is of one counter-example, by chapter of the protocol.
 
 #![cfg(test)]
 
@@ -23,9 +30,13 @@ mod forming;
 mod founding;
 mod joining;
 mod leaving;
+mod leftovers;
 mod linking;
 mod losing;
+mod meeting;
 mod planted;
+mod proving;
+mod recovering;
 mod reviews;
 mod stage;
 mod storm;

@@ -11,7 +11,7 @@ use discovery_tcp::ring::Bug;
 use discovery_tcp::sim::{self, Cluster, Swarm, Violation};
 
 use crate::storm::storm;
-use crate::{borders, crossroads, deciding, forming, joining, losing};
+use crate::{borders, crossroads, deciding, forming, joining, leftovers, proving, recovering};
 
 /// A directed schedule, with a mistake planted or without.
 type Scene = fn(Option<Bug>) -> Cluster;
@@ -62,7 +62,7 @@ const CASES: &[Case] = &[
     Case(Bug::TailKept, "DECIDE-2", "old entries stay behind a re-proposed tail",
         By::Seed(276), "P9"),
     Case(Bug::InstallKeepsPromise, "DECIDE-7", "who installs a topology promises nothing by it",
-        scene!(losing::recoveries_one_after_the_other), CHECK),
+        scene!(recovering::recoveries_one_after_the_other), CHECK),
     Case(Bug::WatermarkWithoutTerm, "DECIDE-6", "the own tail is delivered by a watermark of another term",
         By::Storm(4), "P2"),
     Case(Bug::PromiseForgotten, "TAKE-3", "a promise is given and not kept",
@@ -124,7 +124,7 @@ const CASES: &[Case] = &[
     Case(Bug::CutCountsDoubters, "CUT-3", "members of the cut count as accusers",
         By::Seed(39), "P8(i)"),
     Case(Bug::SilenceNotAccused, "CUT-7", "nobody is accused of silence",
-        scene!(losing::two_survivors_of_two_topologies), "P8(ii)"),
+        scene!(recovering::two_survivors_of_two_topologies), "P8(ii)"),
     Case(Bug::OneAccuserSuffices, "CUT-3", "one accusation removes",
         By::Seed(2), "P8(i)"),
     Case(Bug::TickWithoutMajority, "TAKE-9", "the tick counts up although no majority follows",
@@ -132,19 +132,19 @@ const CASES: &[Case] = &[
     Case(Bug::RepairSkipped, "SPREAD-5", "who missed a proposal is not served",
         By::Seed(17), "P7"),
     Case(Bug::EpochNotRaised, "RECOVER-5", "a recovery counts its epoch up by one",
-        scene!(losing::a_recovery_is_repeated_by_its_promiser), "P1"),
+        scene!(recovering::a_recovery_is_repeated_by_its_promiser), "P1"),
     Case(Bug::PromisersUnfiltered, "ANSWER-4", "who promised to a recovery still takes what was said before",
-        scene!(losing::a_word_of_the_dead_reaches_a_promiser), "P2"),
+        scene!(leftovers::a_word_of_the_dead_reaches_a_promiser), "P2"),
     Case(Bug::LeftoversDropped, "RECOVER-6", "a recovery forgets messages that were accepted",
-        scene!(losing::a_recovery_finds_a_message), CHECK),
+        scene!(leftovers::a_recovery_finds_a_message), CHECK),
     Case(Bug::RecoversByOwnTopology, "RECOVER-1", "a survivor asks the members of its own topology alone",
-        scene!(losing::two_survivors_of_two_topologies), "P2"),
+        scene!(recovering::two_survivors_of_two_topologies), "P2"),
     Case(Bug::MajorityOfPromisers, "RECOVER-6", "a majority of the promisers decides a recovery",
-        scene!(losing::a_promiser_does_not_hear_the_recovery), "P3"),
+        scene!(recovering::a_promiser_does_not_hear_the_recovery), "P3"),
     Case(Bug::ProofByOtherPod, "RECOVER-3", "another pod at the address proves a death",
-        scene!(losing::another_pod_answers_for_one_listed_no_more), "P3"),
+        scene!(proving::another_pod_answers_for_one_listed_no_more), "P3"),
     Case(Bug::ProvenBySilence, "RECOVER-3", "silence proves a death",
-        scene!(losing::a_silent_member_is_listed_no_more), "P3"),
+        scene!(proving::a_silent_member_is_listed_no_more), "P3"),
 ];
 
 /// What was planted once, and breaks no promise.
