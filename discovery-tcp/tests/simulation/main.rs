@@ -6,7 +6,7 @@
 //! | `crossroads` | two coordinators, word by word |
 //! | `borders` | two coordinators and a change that both decide |
 //! | `storm` | few members under constant loss, by seed |
-//! | `forming` | who founds, and whose word counts |
+//! | `forming`, `granting`, `exempting` | who founds, whose word counts, who need not be heard |
 //! | `founding` | founding by a majority of names |
 //! | `joining`, `deciding`, `leaving` | becoming a member, agreeing, going |
 //! | `watching` | who is gone |
@@ -26,8 +26,10 @@ mod borders;
 mod conformance;
 mod crossroads;
 mod deciding;
+mod exempting;
 mod forming;
 mod founding;
+mod granting;
 mod joining;
 mod leaving;
 mod leftovers;

@@ -11,7 +11,10 @@ use discovery_tcp::ring::Bug;
 use discovery_tcp::sim::{self, Cluster, Swarm, Violation};
 
 use crate::storm::storm;
-use crate::{borders, crossroads, deciding, forming, joining, leftovers, proving, recovering};
+use crate::{
+    borders, crossroads, deciding, exempting, forming, granting, joining, leftovers, proving,
+    recovering,
+};
 
 /// A directed schedule, with a mistake planted or without.
 type Scene = fn(Option<Bug>) -> Cluster;
@@ -96,23 +99,23 @@ const CASES: &[Case] = &[
     Case(Bug::LagSkippedBySnapshot, "SNAP-2", "a member behind the history is brought forward by a snapshot",
         scene!(crossroads::a_member_falls_behind_the_history), "P2"),
     Case(Bug::SuccessorsGrantCounts, "FORM-5", "a grant of the successor of whom was contacted counts",
-        scene!(forming::a_successor_grants), "P4"),
+        scene!(granting::a_successor_grants), "P4"),
     Case(Bug::GrantKept, "FORM-4", "who grants is bound to nothing by it",
-        scene!(forming::a_granter_keeps_its_own_census), "P4"),
+        scene!(granting::a_granter_keeps_its_own_census), "P4"),
     Case(Bug::ContactAfterListing, "FORM-3", "who is listed is contacted after the listing",
-        scene!(forming::a_successor_is_met_after_the_listing), "P4"),
+        scene!(granting::a_successor_is_met_after_the_listing), "P4"),
     Case(Bug::StaleListingBelieved, "FORM-3", "a listing of an earlier round is taken",
-        scene!(forming::a_listing_comes_a_round_late), "P4"),
+        scene!(granting::a_listing_comes_a_round_late), "P4"),
     Case(Bug::SelfByAddress, "FORM-3", "one's own entry is known by its address",
-        scene!(forming::a_stale_entry_names_my_address), "P4"),
+        scene!(exempting::a_stale_entry_names_my_address), "P4"),
     Case(Bug::EqualResourceVersion, "FORM-9", "an epoch need not exceed what was listed before",
         scene!(forming::a_quiet_store), "P9"),
     Case(Bug::ExemptByRefusal, "FORM-7", "a refused dial alone exempts",
-        scene!(forming::a_policy_refuses_everywhere), "P4"),
+        scene!(exempting::a_policy_refuses_everywhere), "P4"),
     Case(Bug::ExemptByOneListing, "FORM-8", "who is exempt is looked at after the last listing",
-        scene!(forming::an_exempt_pod_founds_meanwhile), "P4"),
+        scene!(exempting::an_exempt_pod_founds_meanwhile), "P4"),
     Case(Bug::RoundKept, "FORM-4", "who hears of somebody better comes back to its round later",
-        scene!(forming::a_listing_comes_a_round_late), "P4"),
+        scene!(granting::a_listing_comes_a_round_late), "P4"),
     Case(Bug::JoinerNotListed, "JOIN-2", "somebody is admitted who was never listed",
         scene!(forming::an_unlisted_newcomer_joins), "P4"),
     Case(Bug::AllAtOnce, "JOIN-7", "everybody who asks is admitted in one change",
