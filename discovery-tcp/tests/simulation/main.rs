@@ -9,7 +9,7 @@
 //! | `forming`, `granting`, `exempting` | who founds, whose word counts, who need not be heard |
 //! | `founding` | founding by a majority of names |
 //! | `joining`, `deciding`, `leaving` | becoming a member, agreeing, going |
-//! | `watching` | who is gone |
+//! | `watching`, `alerting` | who is gone, and who hears of it |
 //! | `losing`, `meeting` | a lost majority, another cluster |
 //! | `proving`, `recovering`, `leftovers` | who is dead, who goes on without them, and with what |
 //! | `linking` | links, their limits, the values that are named |
@@ -22,6 +22,7 @@
 
 #![cfg(test)]
 
+mod alerting;
 mod borders;
 mod conformance;
 mod crossroads;
