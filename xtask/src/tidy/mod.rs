@@ -8,6 +8,7 @@ mod examples;
 mod glossary;
 mod headers;
 mod layers;
+mod licences;
 mod links;
 mod manifests;
 mod markers;
@@ -57,7 +58,7 @@ struct Check {
     run: fn(&Checkout<'_>) -> anyhow::Result<Vec<Remark>>,
 }
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     Check {
         name: "layers",
         reason: "crates depend on each other along the arrows of ARCHITECTURE.md only",
@@ -73,6 +74,11 @@ const CHECKS: [Check; 14] = [
         name: "manifests",
         reason: "one toolchain, one lint table and one clippy.toml hold everywhere",
         run: |checkout| Ok(manifests::check(checkout.workspace, &checkout.files)),
+    },
+    Check {
+        name: "licences",
+        reason: "a published crate carries its licences, which stand at the top level",
+        run: |checkout| Ok(licences::check(checkout.workspace, &checkout.files)),
     },
     Check {
         name: "places",
