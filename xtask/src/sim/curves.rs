@@ -71,7 +71,7 @@ impl Chart {
 
 impl fmt::Display for Chart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (left, top, right, bottom) = MARGIN;
+        let (left, _, right, _) = MARGIN;
         writeln!(
             f,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
@@ -83,6 +83,25 @@ impl fmt::Display for Chart {
             "<text x=\"{left}\" y=\"20\" font-size=\"14\">{}</text>",
             self.title
         )?;
+        self.grid(f)?;
+        self.numbers_of_nodes(f)?;
+        self.lines(f)?;
+        self.legend(f)?;
+        let right_end = WIDTH - right;
+        let y = HEIGHT - 6.0;
+        writeln!(
+            f,
+            "<text x=\"{right_end}\" y=\"{y}\" text-anchor=\"end\">nodes</text>"
+        )?;
+        writeln!(f, "</svg>")
+    }
+}
+
+/// The parts of the picture, in the order in which they are drawn.
+impl Chart {
+    /// Level lines, with their values on the left.
+    fn grid(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (left, top, right, bottom) = MARGIN;
         for line in 0..=GRID {
             let value = self.top() * f64::from(line) / f64::from(GRID);
             let y = HEIGHT - bottom - (HEIGHT - top - bottom) * f64::from(line) / f64::from(GRID);
@@ -95,6 +114,12 @@ impl fmt::Display for Chart {
                 y + 4.0
             )?;
         }
+        Ok(())
+    }
+
+    /// Below the grid, the numbers of nodes that the longest curve has.
+    fn numbers_of_nodes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, _, _, bottom) = MARGIN;
         let longest = self.curves.iter().max_by_key(|curve| curve.points.len());
         for (nodes, value) in longest
             .iter()
@@ -107,6 +132,11 @@ impl fmt::Display for Chart {
                 "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{nodes}</text>"
             )?;
         }
+        Ok(())
+    }
+
+    /// The curves themselves.
+    fn lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (curve, colour) in self.curves.iter().zip(COLOURS) {
             let points = curve.points.iter().map(|point| {
                 let (x, y) = self.place(*point);
@@ -119,6 +149,12 @@ impl fmt::Display for Chart {
                 points.join(" ")
             )?;
         }
+        Ok(())
+    }
+
+    /// At the bottom, the label of each curve in its colour.
+    fn legend(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (left, _, _, _) = MARGIN;
         for (place, (curve, colour)) in (0_u32..).zip(self.curves.iter().zip(COLOURS)) {
             let x = left + 200.0 * f64::from(place);
             writeln!(
@@ -128,13 +164,7 @@ impl fmt::Display for Chart {
                 curve.label
             )?;
         }
-        let right_end = WIDTH - right;
-        let y = HEIGHT - 6.0;
-        writeln!(
-            f,
-            "<text x=\"{right_end}\" y=\"{y}\" text-anchor=\"end\">nodes</text>"
-        )?;
-        writeln!(f, "</svg>")
+        Ok(())
     }
 }
 
