@@ -19,12 +19,7 @@ impl Ring {
         };
         if ask.topology != m.id() {
             if ask.topology.cluster_id == m.id().cluster_id && ask.topology > m.id() {
-                let why = PromiseRefusal::Behind;
-                let refusal = PromiseRefused {
-                    term: ask.term,
-                    why,
-                };
-                self.fx.send(link, Message::PromiseRefused(refusal));
+                self.refuse_promise(link, ask, PromiseRefusal::Behind);
             }
             self.meet_topology(from, ask.topology);
             return;
@@ -45,37 +40,45 @@ impl Ring {
         }
         let itself = m.coordinator().is_some_and(|node| node.id() == from);
         let willing = itself || m.lost_coordinator(now, &self.config) || m.verified_by(ask);
-        let why = if !willing {
-            PromiseRefusal::CoordinatorHeard(m.watermark)
+        if !willing {
+            let watermark = m.watermark;
+            self.refuse_promise(link, ask, PromiseRefusal::CoordinatorHeard(watermark));
         } else if !again && !m.log.promise(ask.term) {
-            PromiseRefusal::Promised(m.log.promised())
+            let promised = m.log.promised();
+            self.refuse_promise(link, ask, PromiseRefusal::Promised(promised));
         } else {
-            let (topology, term) = (ask.topology, ask.term);
-            self.fx.observe(|| Observation::Promised { term });
-            step_down(m);
-            m.takeover.promised_at = Some(now);
-            let mut tail = m.log.tail_after(ask.decided);
-            let own = m.topology().members()[m.place].order;
-            if self.fx.bug(Bug::OwnAcceptanceMissing)
-                && tail.term.is_some_and(|term| term.order == own)
-            {
-                (tail.term, tail.entries) = (None, Vec::new());
-            }
-            self.fx.send(
-                link,
-                Message::Promise(Promise {
-                    topology,
-                    term,
-                    tail,
-                }),
-            );
+            self.tell_promise(link, ask);
+        }
+    }
+
+    fn refuse_promise(&mut self, link: LinkId, ask: &PromiseAsk, why: PromiseRefusal) {
+        let term = ask.term;
+        let refusal = Message::PromiseRefused(PromiseRefused { term, why });
+        self.fx.send(link, refusal);
+    }
+
+    /// Says that the term is promised, as it is now, and what was accepted before.
+    fn tell_promise(&mut self, link: LinkId, ask: &PromiseAsk) {
+        let now = self.fx.now;
+        let Life::Member(m) = &mut self.life else {
             return;
         };
-        let refusal = PromiseRefused {
-            term: ask.term,
-            why,
+        let (topology, term) = (ask.topology, ask.term);
+        self.fx.observe(|| Observation::Promised { term });
+        step_down(m);
+        m.takeover.promised_at = Some(now);
+        let mut tail = m.log.tail_after(ask.decided);
+        let own = m.topology().members()[m.place].order;
+        if self.fx.bug(Bug::OwnAcceptanceMissing) && tail.term.is_some_and(|term| term.order == own)
+        {
+            (tail.term, tail.entries) = (None, Vec::new());
+        }
+        let promise = Promise {
+            topology,
+            term,
+            tail,
         };
-        self.fx.send(link, Message::PromiseRefused(refusal));
+        self.fx.send(link, Message::Promise(promise));
     }
 }
 
