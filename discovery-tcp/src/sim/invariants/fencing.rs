@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use discovery_core::{ClusterId, FencingToken};
+use discovery_core::{ClusterId, FencingToken, TopologyVersion};
 
 use super::chronicle::{Chronicle, key};
 use super::{Fact, Invariant, View};
@@ -16,6 +16,8 @@ pub(super) struct Fencing {
     /// Whether one store gives every cluster its epoch, or clocks that agree do, one cluster after
     /// the other. Else each is fenced by itself: two may stand where names found (P4).
     is_one_scale: bool,
+    /// Whether clocks give epochs: who founds alone in the same millisecond as another has its token.
+    by_clocks: bool,
     /// By cluster name, and by cluster where there is no common scale.
     highest: BTreeMap<(Arc<str>, Option<ClusterId>), FencingToken>,
 }
@@ -28,6 +30,7 @@ impl Fencing {
                 Formation::Single => clocks_agree,
                 Formation::Majority(_) => false,
             },
+            by_clocks: !matches!(config.formation, Formation::Census),
             highest: BTreeMap::new(),
         }
     }
@@ -69,8 +72,12 @@ impl Invariant for Fencing {
         let name = Arc::clone(&view.process(*process).cluster_name);
         let cluster = (!self.is_one_scale).then(|| news.topology.cluster_id());
         let scale = (name, cluster);
+        let same_moment = |highest: &FencingToken| {
+            self.by_clocks && token == *highest && news.topology.version() == TopologyVersion::FIRST
+        };
         if let Some(highest) = self.highest.get(&scale)
             && token <= *highest
+            && !same_moment(highest)
         {
             let label = view.process(*process).label();
             return Err(format!(
