@@ -1,5 +1,5 @@
-//! `discovery.v1` only grows: what is summed up in `proto/discovery/v1/summary.txt` must be there
-//! as it is written, and what is there must be summed up.
+//! The contracts only grow: what is summed up in `summary.txt` beside each of them must be there as
+//! it is written, and what is there must be summed up.
 
 use std::collections::BTreeSet;
 
@@ -11,62 +11,96 @@ use prost_types::{
     ServiceDescriptorProto,
 };
 
-const SUMMARY: &str = include_str!("../proto/discovery/v1/summary.txt");
+/// One contract, as it is now and as it was promised.
+struct Contract {
+    package: &'static str,
+    descriptors: &'static [u8],
+    summary: &'static str,
+}
+
+const API: Contract = Contract {
+    package: "discovery.v1",
+    descriptors: FILE_DESCRIPTOR_SET,
+    summary: include_str!("../proto/discovery/v1/summary.txt"),
+};
+
+const RING: Contract = Contract {
+    package: "ring.v1",
+    descriptors: include_bytes!(concat!(env!("OUT_DIR"), "/ring.v1.bin")),
+    summary: include_str!("../proto/ring/v1/summary.txt"),
+};
+
+impl Contract {
+    fn files(&self) -> FileDescriptorSet {
+        FileDescriptorSet::decode(self.descriptors).expect("the build encodes it")
+    }
+
+    fn promised(&self) -> BTreeSet<String> {
+        self.summary.lines().map(ToOwned::to_owned).collect()
+    }
+
+    fn assert_holds(&self) {
+        let (package, found) = (self.package, summary(self.package, &self.files()));
+        let promised = self.promised();
+        let broken: Vec<_> = promised.difference(&found).collect();
+        assert!(
+            broken.is_empty(),
+            "a breaking change of {package}: these lines hold no more\n{broken:#?}"
+        );
+        let new: Vec<_> = found.difference(&promised).cloned().collect();
+        assert!(
+            new.is_empty(),
+            "new in {package}; from now on it stays, so add it to summary.txt, sorted, once you \
+             know that who has the old contract can live with it:\n{}",
+            new.join("\n")
+        );
+    }
+}
 
 #[test]
-fn nothing_of_v1_is_taken_away_or_changed_and_all_of_it_is_summed_up() {
-    let found = summary(&FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap());
-    let promised: BTreeSet<String> = SUMMARY.lines().map(ToOwned::to_owned).collect();
-    let broken: Vec<_> = promised.difference(&found).collect();
-    assert!(
-        broken.is_empty(),
-        "a breaking change of v1: these lines hold no more\n{broken:#?}"
-    );
-    let new: Vec<_> = found.difference(&promised).cloned().collect();
-    assert!(
-        new.is_empty(),
-        "new in v1; from now on it stays, so add it to summary.txt, sorted:\n{}",
-        new.join("\n")
-    );
+fn nothing_of_the_api_is_taken_away_or_changed_and_all_of_it_is_summed_up() {
+    API.assert_holds();
+}
+
+#[test]
+fn nothing_that_nodes_say_is_taken_away_or_changed_and_all_of_it_is_summed_up() {
+    RING.assert_holds();
 }
 
 #[test]
 fn a_field_that_changes_its_number_its_type_or_its_name_breaks_the_contract() {
-    let whole = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
-    let promised = summary(&whole);
     let changes: [fn(&mut FieldDescriptorProto); 3] = [
         |field| field.number = Some(77),
         |field| field.set_type(Type::Fixed32),
         |field| field.name = Some("renamed".to_owned()),
     ];
-    for change in changes {
-        let mut broken = whole.clone();
-        let topology = broken
-            .file
-            .iter_mut()
-            .find(|file| file.name() == "discovery/v1/topology.proto")
-            .unwrap();
-        change(&mut topology.message_type[0].field[0]);
-        assert_eq!(promised.difference(&summary(&broken)).count(), 1);
+    for contract in [API, RING] {
+        for change in changes {
+            let mut broken = contract.files();
+            let mut ours = broken.file.iter_mut();
+            let file = ours.find(|file| file.package() == contract.package);
+            let mut messages = file.unwrap().message_type.iter_mut();
+            let topology = messages.find(|message| message.name() == "Topology");
+            change(&mut topology.unwrap().field[1]);
+            let left = summary(contract.package, &broken);
+            assert_eq!(contract.promised().difference(&left).count(), 1);
+        }
     }
 }
 
-/// One line for each thing that a client or its stored bytes rely on.
-fn summary(files: &FileDescriptorSet) -> BTreeSet<String> {
+/// One line for each thing that a client, another node or stored bytes rely on.
+fn summary(package: &str, files: &FileDescriptorSet) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
-    let ours = files
-        .file
-        .iter()
-        .filter(|file| file.package() == "discovery.v1");
+    let ours = files.file.iter().filter(|file| file.package() == package);
     for file in ours {
         for message in &file.message_type {
-            of_message("discovery.v1", message, &mut lines);
+            of_message(package, message, &mut lines);
         }
         for values in &file.enum_type {
-            of_enum("discovery.v1", values, &mut lines);
+            of_enum(package, values, &mut lines);
         }
         for service in &file.service {
-            of_service(service, &mut lines);
+            of_service(package, service, &mut lines);
         }
     }
     lines
@@ -119,11 +153,11 @@ fn of_enum(scope: &str, values: &EnumDescriptorProto, lines: &mut BTreeSet<Strin
     }
 }
 
-fn of_service(service: &ServiceDescriptorProto, lines: &mut BTreeSet<String>) {
+fn of_service(package: &str, service: &ServiceDescriptorProto, lines: &mut BTreeSet<String>) {
     for call in &service.method {
         let stream = |streams: bool| if streams { "stream " } else { "" };
         lines.insert(format!(
-            "call discovery.v1.{}.{}({}{}) returns ({}{})",
+            "call {package}.{}.{}({}{}) returns ({}{})",
             service.name(),
             call.name(),
             stream(call.client_streaming()),

@@ -2,6 +2,9 @@
 //! every cluster that is upgraded one node at a time. Nothing here is edited once a release has it;
 //! new bytes may be added.
 
+mod kinds;
+mod samples;
+
 use std::sync::Arc;
 
 use discovery_core::{
