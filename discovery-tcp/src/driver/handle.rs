@@ -66,6 +66,24 @@ pub struct Stopped;
 
 impl TcpDiscovery {
     /// Settings for a node, to be started with [`TcpDiscoveryBuilder::start`].
+    ///
+    /// ```
+    /// use discovery_core::{Discovery, Standing};
+    /// use discovery_tcp::{Formation, TcpDiscovery};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = TcpDiscovery::builder()
+    ///     .name("ring-0")
+    ///     .listen("127.0.0.1:0".parse()?)
+    ///     .formation(Formation::Single)
+    ///     .start()
+    ///     .await?;
+    /// node.standings().wait_for(Standing::has_quorum).await?;
+    /// node.leave().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> TcpDiscoveryBuilder {
         TcpDiscoveryBuilder::new()
     }
