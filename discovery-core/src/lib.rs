@@ -121,3 +121,8 @@ pub use version::{
 mod properties;
 #[cfg(test)]
 mod samples;
+
+/// The example of the crate's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -81,3 +81,8 @@ pub use service::ServiceFacts;
 pub use slices::{SLICES_MAX, Slice, SliceError};
 pub use stats::KubeFinderStats;
 pub use store::SliceStore;
+
+/// The example of the crate's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

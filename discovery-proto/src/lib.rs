@@ -68,3 +68,8 @@ pub mod discovery {
             include_bytes!(concat!(env!("OUT_DIR"), "/discovery.v1.bin"));
     }
 }
+
+/// The example of the crate's README, compiled.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -99,3 +99,8 @@ pub use driver::{
     SecuredLink, StartError, StartFault, Stopped, TcpDiscovery, TcpDiscoveryBuilder,
 };
 pub use moment::Moment;
+
+/// The example of the crate's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

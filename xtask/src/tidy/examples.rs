@@ -1,19 +1,44 @@
-//! Whether the README's Rust examples are compiled: each stands in a crate's documentation too.
+//! Whether the Rust examples of READMEs are compiled: each block of the root's stands in a crate's
+//! documentation too, and a crate's own README is part of its documentation tests.
 
 use super::remark::Remark;
 use super::tree::SourceFile;
 
+const README: &str = "README.md";
+
+/// What a crate says so that its README is compiled with its documentation.
+const INCLUDED: &str = "#[doc = include_str!(\"../README.md\")]";
+
 pub(super) fn check(files: &[SourceFile]) -> Vec<Remark> {
     let compiled: Vec<String> = files.iter().filter_map(documentation).collect();
-    let readme = files.iter().filter(|file| file.path == "README.md");
+    let readme = files.iter().filter(|file| file.path == README);
     readme
         .flat_map(rust_blocks)
         .filter(|(_, block)| !compiled.iter().any(|text| text.contains(block)))
         .map(|(number, _)| {
             let what = "is an example that no lib.rs holds, so nobody compiles it";
-            Remark::fault(format!("README.md:{number}"), what)
+            Remark::fault(format!("{README}:{number}"), what)
         })
+        .chain(of_crates(files))
         .collect()
+}
+
+fn of_crates(files: &[SourceFile]) -> impl Iterator<Item = Remark> {
+    let is_included = |folder: &str| {
+        let lib = format!("{folder}/src/lib.rs");
+        let mut libs = files.iter().filter(|file| file.path == lib);
+        libs.any(|file| file.text.contains(INCLUDED))
+    };
+    files.iter().filter_map(move |file| {
+        let (folder, README) = file.path.rsplit_once('/')? else {
+            return None;
+        };
+        let (number, _) = rust_blocks(file).into_iter().next()?;
+        (!is_included(folder)).then(|| {
+            let what = format!("is an example that nobody compiles; its lib.rs needs {INCLUDED}");
+            Remark::fault(format!("{}:{number}", file.path), what)
+        })
+    })
 }
 
 /// The text of a crate's front page, if the file is one.
@@ -47,11 +72,11 @@ fn rust_blocks(page: &SourceFile) -> Vec<(usize, String)> {
 mod tests {
     use super::*;
 
-    const README: &str = "text\n```rust\nlet a = 1;\n\nlet b = 2;\n```\n";
+    const TEXT: &str = "text\n```rust\nlet a = 1;\n\nlet b = 2;\n```\n";
 
     fn faults(lib: &str) -> usize {
         let files = [
-            SourceFile::of("README.md", README),
+            SourceFile::of("README.md", TEXT),
             SourceFile::of("a/src/lib.rs", lib),
         ];
         check(&files).len()
@@ -72,7 +97,22 @@ mod tests {
 
     #[test]
     fn the_place_of_a_fault_is_where_the_example_begins() {
-        let remarks = check(&[SourceFile::of("README.md", README)]);
+        let remarks = check(&[SourceFile::of("README.md", TEXT)]);
         assert_eq!(remarks[0].place, "README.md:2");
+    }
+
+    #[test]
+    fn an_example_of_a_crates_own_page_is_compiled_by_the_crate() {
+        let faults = |lib: &str| {
+            let files = [
+                SourceFile::of("a/README.md", TEXT),
+                SourceFile::of("a/src/lib.rs", lib),
+            ];
+            check(&files).len()
+        };
+        assert_eq!(faults("//! Crate.\n"), 1);
+        assert_eq!(faults(&format!("{INCLUDED}\nmod readme {{}}\n")), 0);
+        let page = SourceFile::of("docs/large/README.md", "no example\n");
+        assert!(check(&[page]).is_empty());
     }
 }

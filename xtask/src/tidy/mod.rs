@@ -132,7 +132,7 @@ const CHECKS: [Check; 15] = [
     },
     Check {
         name: "examples",
-        reason: "the README's example is one that a crate compiles, word for word",
+        reason: "the Rust examples of READMEs are compiled with a crate's documentation",
         run: |checkout| Ok(examples::check(&checkout.files)),
     },
 ];
