@@ -41,7 +41,7 @@ impl Figures {
         }
     }
 
-    fn add(&mut self, plan: &Plan, figures: Map<String, Value>) {
+    pub(super) fn add(&mut self, plan: &Plan, figures: Map<String, Value>) {
         let key = (plan.purpose.clone(), plan.nodes);
         self.runs.entry(key).or_default().push(figures);
     }

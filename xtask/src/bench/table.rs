@@ -105,10 +105,32 @@ fn cell(
     } else {
         format!("{median:.decimals$}")
     };
-    let is_missed =
-        *purpose == Purpose::Full && aims::of(nodes, what).is_some_and(|at_most| median > at_most);
-    if is_missed {
+    if *purpose == Purpose::Full && aims::is_missed(nodes, what, &spread) {
         cell.push('!');
     }
     Some(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::bench::runs::Plan;
+
+    #[test]
+    fn a_mark_stands_where_an_aim_is_said_to_be_missed() {
+        let mut figures = Figures::default();
+        for versions in [9, 9, 10] {
+            let run = json!({"formed_ms": 100.0, "formed_versions": versions});
+            figures.add(&Plan::full(100, 0), serde_json::from_value(run).unwrap());
+        }
+        let missed = aims::missed(&figures);
+        for (what, _, _) in ROWS {
+            let cell = cell(&figures, &Purpose::Full, 100, what, 0).unwrap_or_default();
+            let is_said = missed.iter().any(|miss| miss.what == what);
+            assert_eq!(cell.ends_with('!'), is_said, "{what}: {cell}");
+        }
+        assert_eq!(missed.len(), 1);
+    }
 }
