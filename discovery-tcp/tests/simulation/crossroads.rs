@@ -218,6 +218,52 @@ fn a_candidate_needs_promises_of_a_majority() {
     assert_eq!(cluster.members_at("p-1").len(), 4);
 }
 
+/// p-0 decides with p-1 and p-2, and dies. p-1 takes that over, tells nobody, and promises to p-3,
+/// who hears neither of p-2.
+pub(crate) fn a_coordinator_promises_behind_its_own_tail(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 5);
+    cluster.restart_containers(false, (MS, MS));
+    cluster.intercept(|passing| {
+        let is_watermark = match passing.message {
+            Message::Propose(it) => it.entries.is_empty(),
+            Message::Heartbeat(_) | Message::Decided(_) => true,
+            _ => false,
+        };
+        let is_unheard = is_on(passing, &[("p-0", "p-3"), ("p-0", "p-4")]);
+        fate(is_unheard || is_watermark && passing.from.label().starts_with("p-0."))
+    });
+    cluster.publish("p-0", b"decided");
+    cluster.run_for(5 * MS);
+    cluster.crash("p-0");
+    cluster.intercept(|passing| {
+        let (from, to) = (passing.from.label(), passing.to.label());
+        let is_of_two = from.starts_with("p-2.") || to.starts_with("p-2.");
+        fate(match passing.message {
+            Message::Propose(_) => is_of_two || from.starts_with("p-1."),
+            Message::PromiseAsk(_) | Message::Promise(_) => is_of_two,
+            _ => false,
+        })
+    });
+    let leads = |cluster: &Cluster, pod| {
+        let ring = cluster.ring_of(pod);
+        ring.is_some_and(|ring| ring.coordinates().is_some())
+    };
+    cluster.run_until(10 * SECOND, |it| leads(it, "p-1"));
+    cluster.run_until(20 * SECOND, |it| leads(it, "p-3"));
+    cluster.run_for(SECOND);
+    cluster.intercept_nothing();
+    cluster.run_for(10 * SECOND);
+    cluster
+}
+
+// Clauses: DECIDE-4, TAKE-5
+#[test]
+fn a_coordinator_that_promises_hands_its_own_tail_on() {
+    let cluster = a_coordinator_promises_behind_its_own_tail(None);
+    sound(&cluster);
+    assert_eq!(cluster.members_at("p-3").len(), 4);
+}
+
 // Clauses: DECIDE-4, TAKE-3, TAKE-7
 #[test]
 fn a_coordinator_that_promised_counts_no_more() {

@@ -81,7 +81,7 @@ const CASES: &[Case] = &[
     Case(Bug::CountsByNumber, "DECIDE-9", "an acceptance that is repeated counts as another",
         By::Seed(38), "P3"),
     Case(Bug::OwnAcceptanceMissing, "DECIDE-4", "the coordinator counts itself without holding the entry",
-        By::Seed(980), "P9"),
+        scene!(crossroads::a_coordinator_promises_behind_its_own_tail), "P2"),
     Case(Bug::OwnTailOnly, "TAKE-5", "a candidate re-proposes its own tail alone",
         scene!(crossroads::a_tail_changes_hands_twice), "P2"),
     Case(Bug::LongestTail, "TAKE-5", "a candidate takes the longest tail, whatever its term",
