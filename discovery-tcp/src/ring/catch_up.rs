@@ -108,6 +108,10 @@ impl Ring {
             self.meet_cluster(decided.topology);
             return;
         }
+        if m.quorum && splits_off_without(self.me.id(), decided) {
+            self.meet_cluster(decided.topology);
+            return;
+        }
         m.fetched_at = None;
         if is_of_an_older(decided, m.id()) {
             self.tell_newer(from);
@@ -156,6 +160,17 @@ impl Ring {
             self.ask_again();
         }
     }
+}
+
+/// Whether these entries open another cluster that this node is no part of: with a quorum it stays
+/// where it is (STAND-2).
+fn splits_off_without(me: NodeId, decided: &Decided) -> bool {
+    decided.entries.iter().any(|entry| match &*entry.decision {
+        Decision::Change(change) => {
+            change.cluster.is_some() && change.failures.iter().any(|(id, _)| *id == me)
+        }
+        Decision::Message(_) => false,
+    })
 }
 
 /// Whether these are words of who had not installed this topology: behind the change that made it,

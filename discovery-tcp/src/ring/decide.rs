@@ -57,6 +57,7 @@ impl Ring {
             Verdict::Missing => self.fetch_from(from),
             Verdict::Ahead => self.tell_newer(from),
             Verdict::OtherTopology => self.meet_topology(from, propose.topology),
+            Verdict::Unpromised => {}
             Verdict::Nonsense => self.nonsense(link),
         }
     }
@@ -104,8 +105,11 @@ impl Ring {
             term,
             count: propose.tick,
         };
-        let is_new = m.tick.term < term;
-        m.saw_tick(tick, self.fx.now);
+        // Who splits off coordinates nothing here, whatever it will there (RECOVER-8).
+        let is_new = m.tick.term < term && !m.log.splits_off_under(term);
+        if is_new || m.tick.term == term {
+            m.saw_tick(tick, self.fx.now);
+        }
         m.gather_own(from, term, position, propose.tick);
         let children = self.children_of(propose);
         self.pass_on(propose, &children);
@@ -205,10 +209,25 @@ impl Ring {
     /// What is decided takes effect.
     pub(super) fn deliver(&mut self, delivered: Delivered, told: Told) {
         self.fx.counters.decided += 1;
+        if told == Told::ByOthers {
+            self.recover_no_more();
+        }
         match delivered {
             Delivered::Changed { event, position } => self.install(*event, position, told),
             Delivered::Message { message, position } => self.deliver_message(message, position),
             Delivered::Again => {}
+        }
+    }
+
+    /// Something is decided where the change of a recovery that this node leads stands: before it
+    /// says another word under its term, it gives it up (RECOVER-6).
+    fn recover_no_more(&mut self) {
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        if m.opens_epoch() {
+            step_down(m);
+            self.fail_recovery("somebody knows more");
         }
     }
 

@@ -66,7 +66,15 @@ impl Ring {
         } else {
             Epoch::from(version)
         };
+        let of = |(id, _): &(NodeId, Evidence)| m.topology().member(*id);
+        let gone: Vec<NodeInfo> = dead
+            .iter()
+            .filter_map(of)
+            .map(|it| it.info.clone())
+            .collect();
         self.open_epoch(term, dead, epoch, None);
+        // What they said last may be of the very position that the change takes.
+        self.hear_no_more_of(&gone);
     }
 
     /// The first and only decision of all promisers: the new epoch (RECOVER-6). What they had

@@ -1,11 +1,12 @@
 //! What an answer binds one to (ANSWER): who answered a census hears nothing any more that was said
 //! to it before. It closes every other link; words on links opened since were said since.
 
-use discovery_core::ResourceVersion;
+use discovery_core::{NodeInfo, ResourceVersion};
 
 use super::Ring;
 use super::greeting::TEND_AFTER_CLOSING;
 use super::input::LinkId;
+use super::links::Link;
 use crate::message::CloseReason;
 
 /// The newest ask that was answered, by its listing.
@@ -36,14 +37,26 @@ impl Ring {
     /// What the dead said before this answer must not be heard after it. Whoever lives says again
     /// what counts, and is asked by the same round; so nothing is lost.
     pub(super) fn hear_only_from_now(&mut self, asker: LinkId) {
-        let others: Vec<LinkId> = self
-            .fx
-            .links
-            .iter()
-            .map(|(id, _)| id)
-            .filter(|id| *id != asker)
-            .collect();
-        for link in others {
+        self.hear_no_more(|link, _| link != asker);
+    }
+
+    /// What these said, and whoever answers where they were dialled, must not be heard either by who
+    /// asked: it has answered itself (ANSWER-1).
+    pub(super) fn hear_no_more_of(&mut self, gone: &[NodeInfo]) {
+        self.hear_no_more(|_, link| {
+            gone.iter()
+                .any(|node| match (link.other_end(), link.dialled) {
+                    (Some(end), _) => end.node.id() == node.id(),
+                    (None, Some(to)) => node.addresses().contains(&to),
+                    (None, None) => false,
+                })
+        });
+    }
+
+    fn hear_no_more(&mut self, of: impl Fn(LinkId, &Link) -> bool) {
+        let links = self.fx.links.iter().filter(|(id, link)| of(*id, link));
+        let links: Vec<LinkId> = links.map(|(id, _)| id).collect();
+        for link in links {
             let Some(entry) = self.fx.links.get(link).cloned() else {
                 continue;
             };
@@ -57,7 +70,7 @@ impl Ring {
 mod tests {
     use std::sync::Arc;
 
-    use discovery_core::{NodeId, NodeInfo, NodeOrder, UnixMillis};
+    use discovery_core::{NodeId, NodeOrder, UnixMillis};
 
     use super::*;
     use crate::config::{Formation, RingConfig};

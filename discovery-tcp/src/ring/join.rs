@@ -26,6 +26,9 @@ pub(super) const REFUSED: Duration = Duration::from_secs(30);
 /// How long a coordinator that did not answer is left alone, though others name it.
 const REDIRECTED_AGAIN: Duration = Duration::from_millis(500);
 
+/// How often it is sent from one to another before it looks around anew.
+const REDIRECTED_MAX: u32 = 32;
+
 /// A newcomer's attempt to be admitted.
 #[derive(Debug, Default)]
 pub(super) struct Joining {
@@ -33,6 +36,8 @@ pub(super) struct Joining {
     /// Those of its addresses that could not be dialled.
     unreachable: BTreeSet<SocketAddr>,
     attempt: u32,
+    /// How often it was sent on to somebody else without any other answer.
+    redirected: u32,
     /// The log as far as it was learned; one node id takes one snapshot (P5).
     pub(super) learner: Option<Log>,
     pub(super) learner_from: Option<NodeId>,
@@ -118,6 +123,7 @@ impl Ring {
             self.hearsay.deny(target.node, self.fx.now);
         }
         newcomer.join.attempt = 0;
+        newcomer.join.redirected = 0;
         self.fx.timers.clear(Timer::Join);
         self.fx.within(Timer::Round, Duration::ZERO);
     }
@@ -208,7 +214,9 @@ impl Ring {
             return;
         }
         newcomer.join.heard_at = now;
-        let attempt = newcomer.join.attempt;
+        if !matches!(answer.verdict, JoinVerdict::Redirect { .. }) {
+            newcomer.join.redirected = 0;
+        }
         match answer.verdict {
             JoinVerdict::Queued { ahead } => {
                 self.waits(format!("{from} to admit it, {ahead} before it"));
@@ -219,9 +227,13 @@ impl Ring {
                 if denied.is_some_and(|at| now.since(at) < REDIRECTED_AGAIN) {
                     // Who sends it there does not know yet that nobody is, and will say it again.
                     self.fx.after(Timer::Join, REDIRECTED_AGAIN);
-                } else if !same && attempt < 32 {
+                } else if !same && newcomer.join.redirected < REDIRECTED_MAX {
+                    newcomer.join.redirected += 1;
                     newcomer.join.aim_at(coordinator);
                     self.pursue_join();
+                } else if !same {
+                    // They send it round in a circle: look around again.
+                    self.give_up_target();
                 }
             }
             JoinVerdict::NotNow {

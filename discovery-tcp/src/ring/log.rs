@@ -67,6 +67,8 @@ pub(super) enum Verdict {
     Ahead,
     /// It names a topology that is not in force here.
     OtherTopology,
+    /// It opens another cluster, and was promised nothing here (RECOVER-8).
+    Unpromised,
     /// It cannot be.
     Nonsense,
 }
@@ -223,6 +225,11 @@ impl Log {
         }
     }
 
+    /// Whether what this term proposes is a change that opens another cluster.
+    pub(super) fn splits_off_under(&self, term: Term) -> bool {
+        self.aside.as_ref().is_some_and(|(aside, _)| *aside == term)
+    }
+
     /// What a coordinator of this term proposes and has not decided.
     pub(super) fn proposals(&self, term: Term) -> Vec<Arc<Decision>> {
         match &self.aside {
@@ -259,7 +266,9 @@ impl Log {
         if let [only] = propose.entries.as_slice()
             && splits_off(only)
         {
-            self.raise_promise(propose.term);
+            if propose.term != self.promised {
+                return Verdict::Unpromised;
+            }
             self.aside = Some((propose.term, Arc::clone(only)));
             return Verdict::Accepted(self.decided.next());
         }
@@ -365,9 +374,11 @@ impl Log {
             .ok_or(Unfit)
     }
 
-    /// Delivers the next position. The entry at it has been taken off the tail.
+    /// Delivers the next position. The entry at it has been taken off the tail; a change beside it
+    /// was of this position, and has none any more.
     fn deliver(&mut self, decision: Arc<Decision>, term: Term) -> Option<Delivered> {
         let position = self.decided.next();
+        self.aside = None;
         let delivered = match &*decision {
             Decision::Change(change) => {
                 let event = TopologyEvent::decided(&self.topology, change, change.term).ok()?;

@@ -106,22 +106,55 @@ fn who_lacks_what_is_before_a_terms_start_keeps_its_tail() {
     assert_eq!(log.accept(&next), Verdict::Accepted(Position(3)));
 }
 
+/// A change of this term that opens another cluster, proposed.
+fn split(log: &Log, term: Term) -> Propose {
+    let change = TopologyChange::of(log.topology())
+        .under(term)
+        .in_epoch(Epoch(6))
+        .in_cluster(ClusterId::from_u128(2))
+        .build()
+        .unwrap();
+    propose(log, term, 0, vec![Arc::new(Decision::Change(change))])
+}
+
 // Clauses: RECOVER-8
 #[test]
 fn a_forced_change_is_in_no_tail() {
     let mut log = log();
     log.accept(&propose(&log, term(1), 0, vec![message(1)]));
-    let change = TopologyChange::of(log.topology())
-        .under(term(2))
-        .in_epoch(Epoch(6))
-        .in_cluster(ClusterId::from_u128(2))
-        .build()
-        .unwrap();
-    let forced = vec![Arc::new(Decision::Change(change))];
+    log.promise(term(2));
 
-    let accepted = log.accept(&propose(&log, term(2), 0, forced));
+    let accepted = log.accept(&split(&log, term(2)));
 
     assert_eq!(accepted, Verdict::Accepted(Position(1)));
     let told = log.tail_after(Position(0));
     assert_eq!((told.term, told.entries), (Some(term(1)), vec![message(1)]));
+}
+
+// Clauses: RECOVER-8
+#[test]
+fn who_promised_nothing_takes_no_part_in_a_split() {
+    // C56.
+    let mut log = log();
+
+    assert_eq!(log.accept(&split(&log, term(2))), Verdict::Unpromised);
+
+    assert_eq!(log.promised(), Term::FIRST);
+    assert!(log.deliver_next(term(2), Position(1)).is_none());
+}
+
+// Clauses: RECOVER-8
+#[test]
+fn a_split_has_no_place_where_something_else_is_decided() {
+    // C55.
+    let mut log = log();
+    log.promise(term(2));
+    log.accept(&split(&log, term(2)));
+    let decision = message(1);
+    let term = term(1);
+
+    log.learn(Position(1), &DecidedEntry { term, decision })
+        .unwrap();
+
+    assert!(log.deliver_next(self::term(2), Position(2)).is_none());
 }

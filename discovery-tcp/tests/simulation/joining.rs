@@ -342,3 +342,34 @@ fn a_newcomer_that_is_sent_to_a_dead_coordinator_does_not_ask_without_a_pause() 
     let asks = asks.get();
     assert!((1..=20).contains(&asks), "{asks}");
 }
+
+// Clauses: JOIN-1
+#[test]
+fn a_newcomer_that_was_kept_waiting_for_long_follows_a_change_of_coordinators() {
+    // p-0 cannot dial x for minutes, and says so; then p-1 coordinates, and p-0 names it.
+    let mut own = world(None);
+    own.config.silence_limit = 4 * SECOND;
+    let mut cluster = members_of(own, 3);
+    cluster.start_advertising("x", ([10, 9, 9, 9], 47_500).into());
+    cluster.run_for(240 * SECOND);
+    let asked = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&asked);
+    lose(&mut cluster, move |passing, message| {
+        let is_join = matches!(message, Message::Join(_));
+        seen.set(seen.get() || is_join && is_between(passing, "x", "p-1"));
+        passing.from.label() == "p-0.1" && matches!(message, Message::Propose(_))
+    });
+    let leads = |it: &Cluster| it.ring_of("p-1").and_then(Ring::coordinates).is_some();
+    wait(&mut cluster, "p-1 coordinates", leads);
+    lose(&mut cluster, {
+        let seen = Rc::clone(&asked);
+        move |passing, message| {
+            let is_join = matches!(message, Message::Join(_));
+            seen.set(seen.get() || is_join && is_between(passing, "x", "p-1"));
+            false
+        }
+    });
+    cluster.run_for(120 * SECOND);
+    sound(&cluster);
+    assert!(asked.get(), "{}", cluster.standings().join("\n"));
+}

@@ -186,3 +186,87 @@ fn words_said_before_the_answer_are_not_taken() {
         cluster.standings()
     );
 }
+
+/// How far the story of [`a_word_of_the_dead_reaches_the_recoverer`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    /// Nothing is wrong yet.
+    Nothing,
+    /// p-1 hears p-2 and p-4 alone.
+    Alone,
+    /// p-0 hears nobody accept, so that its tick comes to a stop.
+    Deaf,
+    /// p-0 decides, and p-2 hears nothing of it.
+    Said,
+    /// p-4 has told p-1, which asked for it; the word is on its way.
+    OnItsWay,
+}
+
+/// p-4 is asked by p-1 for what p-0 decided, answers, and is lost with p-0, p-3 and p-5; p-1
+/// recovers with p-2, which accepts the change; then the answer arrives.
+fn a_word_of_the_dead_reaches_the_recoverer() -> Cluster {
+    let mut own = world(None);
+    own.config.recovery_after = 500 * MS;
+    own.config.recovery_pause = (50 * MS, 200 * MS);
+    let mut cluster = members_of(own, 6);
+    // From now on their link is the one that p-4 opened.
+    cluster.break_links("p-4", "p-1", false);
+    cluster.run_for(15 * SECOND);
+    let stage = Rc::new(Cell::new(Told::Nothing));
+    let now = Rc::clone(&stage);
+    cluster.intercept(move |passing| {
+        let (from, to) = (passing.from.label(), passing.to.label());
+        let is_old = ["p-0.", "p-3.", "p-4.", "p-5."]
+            .iter()
+            .any(|pod| from.starts_with(pod));
+        let is_p4 = from.starts_with("p-4.");
+        if is_old && !is_p4 && to.starts_with("p-1.") && now.get() >= Told::Alone {
+            return Fate::Lose;
+        }
+        if is_old && to.starts_with("p-2.") && now.get() >= Told::Said {
+            return Fate::Lose;
+        }
+        match passing.message {
+            Message::Accepted(_) if to.starts_with("p-0.") && now.get() == Told::Deaf => Fate::Lose,
+            Message::Decided(it) if is_between(passing, "p-4", "p-1") && !it.entries.is_empty() => {
+                now.set(Told::OnItsWay);
+                Fate::Late(1700 * MS)
+            }
+            // p-1 is not to count it before the word is there.
+            Message::Accepted(_) if is_between(passing, "p-2", "p-1") => Fate::Late(1500 * MS),
+            _ => Fate::Pass,
+        }
+    });
+    stage.set(Told::Alone);
+    cluster.run_for(300 * MS);
+    stage.set(Told::Deaf);
+    cluster.run_for(1500 * MS);
+    stage.set(Told::Said);
+    cluster.publish("p-0", b"decided, and said");
+    let seen = Rc::clone(&stage);
+    let is_said = cluster.run_until(SECOND, move |_| seen.get() == Told::OnItsWay);
+    assert!(is_said, "p-1 did not ask");
+    for gone in ["p-0", "p-3", "p-4", "p-5"] {
+        cluster.unwant(gone);
+        if gone == "p-4" {
+            cluster.lose_machine(gone);
+        }
+        cluster.force_delete(gone);
+    }
+    cluster.run_for(6 * SECOND);
+    cluster.intercept_nothing();
+    cluster.run_for(20 * SECOND);
+    cluster
+}
+
+// Clauses: ANSWER-1, ANSWER-3, RECOVER-6
+#[test]
+fn words_of_the_dead_are_not_taken_by_who_recovers() {
+    let cluster = a_word_of_the_dead_reaches_the_recoverer();
+    sound(&cluster);
+    assert!(
+        cluster.are_one_cluster(&["p-1", "p-2"]),
+        "{:?}",
+        cluster.standings()
+    );
+}
