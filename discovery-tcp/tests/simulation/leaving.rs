@@ -1,9 +1,21 @@
 //! Leaving: announced, decided, and nobody is suspected (LEAVE).
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use discovery_tcp::message::{Decision, Message};
+use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::Cluster;
 
-use crate::stage::{MS, SECOND, failed_since, is_between, lose, members, sound, wait, wait_for};
+use crate::stage::{
+    MS, SECOND, failed_since, is_between, lose, members, sound, told_since, wait, wait_for,
+};
+
+/// Whether it proposes a change.
+fn is_change(message: &Message) -> bool {
+    let is_change = |entry: &std::sync::Arc<Decision>| matches!(&**entry, Decision::Change(_));
+    matches!(message, Message::Propose(it) if it.entries.iter().any(is_change))
+}
 
 // Clauses: DECIDE-5, LEAVE-3
 #[test]
@@ -12,14 +24,8 @@ fn the_one_who_stays_knows_of_the_leave_by_its_own_acceptance() {
     let mut cluster = members(None, 2);
     let before = cluster.now();
     lose(&mut cluster, |passing, message| {
-        let is_leave = match message {
-            Message::Propose(it) => it
-                .entries
-                .iter()
-                .any(|entry| matches!(&**entry, Decision::Change(_))),
-            _ => false,
-        };
-        is_between(passing, "p-0", "p-1") && !is_leave && !matches!(message, Message::Heartbeat(_))
+        let is_kept = is_change(message) || matches!(message, Message::Heartbeat(_));
+        is_between(passing, "p-0", "p-1") && !is_kept
     });
     cluster.leave("p-0");
 
@@ -27,7 +33,42 @@ fn the_one_who_stays_knows_of_the_leave_by_its_own_acceptance() {
     assert_eq!(failed_since(&cluster, "p-1", before), Vec::<String>::new());
 }
 
-// Clauses: LEAVE-2, LEAVE-4
+// Clauses: LEAVE-2, LEAVE-3, DECIDE-10
+#[test]
+fn all_leavers_that_are_known_go_in_one_change() {
+    // Without the coordinator, and with it.
+    for leavers in [["p-2", "p-3", "p-4"], ["p-0", "p-3", "p-4"]] {
+        let mut cluster = members(None, 5);
+        let since = cluster.now();
+        // A join is not accepted yet; they become known while it is undecided.
+        let is_proposed = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&is_proposed);
+        lose(&mut cluster, move |_, message| {
+            seen.set(seen.get() || is_change(message));
+            seen.get() && matches!(message, Message::Accepted(_))
+        });
+        cluster.start("q");
+        assert!(cluster.run_until(SECOND, |_| is_proposed.get()));
+        for leaver in leavers {
+            cluster.leave(leaver);
+        }
+        cluster.run_for(10 * MS);
+        cluster.intercept_nothing();
+        let stays = ["p-0", "p-1", "p-2", "q"].map(|pod| (pod, !leavers.contains(&pod)));
+        let stays: Vec<&str> = stays.iter().filter(|it| it.1).map(|it| it.0).collect();
+        wait_for(&mut cluster, &stays);
+
+        let told = told_since(&cluster, "p-1", since);
+        let left = told.iter().filter_map(|notice| match notice {
+            Notice::Changed(event) => Some(event.left.len()),
+            _ => None,
+        });
+        assert_eq!(left.collect::<Vec<usize>>(), [0, 3], "{leavers:?}");
+        assert_eq!(failed_since(&cluster, "p-1", since), Vec::<String>::new());
+    }
+}
+
+// Clauses: LEAVE-4
 #[test]
 fn the_last_member_admits_whoever_knocks_before_it_goes() {
     // W6: a rollout of one replica keeps its cluster.
