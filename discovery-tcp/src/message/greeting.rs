@@ -172,6 +172,25 @@ mod tests {
     use super::*;
     use crate::message::CloseReason;
 
+    // Clauses: FORM-2
+    #[test]
+    fn a_rank_is_who_does_not_answer_then_its_start_then_its_node_id() {
+        let rank = |unanswered, started_at, node| Rank {
+            unanswered,
+            started_at: UnixMillis(started_at),
+            node: NodeId::from_u128(node),
+        };
+        // The best first; each is worse in one thing, and better in all that count less.
+        let ranks = [
+            rank(0, 1, 2),
+            rank(0, 1, 3),
+            rank(0, 2, 1),
+            rank(1, 0, 0),
+            rank(u32::MAX, 0, 0),
+        ];
+        assert!(ranks.is_sorted_by(|better, worse| better < worse));
+    }
+
     #[test]
     fn every_reason_has_a_name_of_its_own() {
         let all = [

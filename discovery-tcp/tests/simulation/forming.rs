@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use discovery_tcp::Moment;
 use discovery_tcp::message::{Message, PhaseKind};
 use discovery_tcp::ring::{Bug, Notice};
 use discovery_tcp::sim::{ApiFaults, Cluster, Fate, World};
@@ -94,22 +95,48 @@ fn a_candidate_without_success_counts_itself_last() {
     assert!(yielded.get(), "z never said that it counts itself last");
 }
 
+/// Whether this is a process of that pod, and not its first one.
+fn is_later_run(label: &str, pod: &str) -> bool {
+    let run = label.rsplit_once('.');
+    run.is_some_and(|(name, run)| name == pod && run != "1")
+}
+
 // Clauses: FORM-2
 #[test]
 fn a_crash_looping_newcomer_ranks_last() {
-    // F10: it starts again and again, and the others found all the same.
-    let mut cluster = Cluster::new(world(None));
-    cluster.restart_containers(true, (300 * MS, 500 * MS));
-    for pod in ["p-0", "p-1", "p-2", "x"] {
-        cluster.start(pod);
+    // F10: it starts again and again, and the others found all the same. Until it has, no grant
+    // comes through.
+    for seed in 0..5 {
+        let mut own = world(None);
+        own.seed = seed;
+        let mut cluster = Cluster::new(own);
+        cluster.restart_containers(true, (20 * MS, 30 * MS));
+        let later_asks = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&later_asks);
+        cluster.intercept(move |passing| match passing.message {
+            Message::Defer(_) if is_later_run(passing.from.label(), "x") => {
+                seen.set(seen.get() + 1);
+                Fate::Pass
+            }
+            Message::Granted(_) if passing.now < Moment::START + 2 * SECOND => Fate::Lose,
+            _ => Fate::Pass,
+        });
+        for pod in ["p-0", "p-1", "p-2", "x"] {
+            cluster.start(pod);
+        }
+        let end = cluster.now() + LONG;
+        let mut crashes = 0;
+        while cluster.clusters() == 0 && cluster.now() < end {
+            cluster.run_for(250 * MS);
+            cluster.crash("x");
+            crashes += 1;
+        }
+        sound(&cluster);
+        assert_eq!(cluster.clusters(), 1, "seed {seed}");
+        assert!(crashes >= 5, "seed {seed}: {crashes} crashes");
+        let asks = later_asks.get();
+        assert_eq!(asks, 0, "seed {seed}: a later run asked others to defer");
     }
-    let end = cluster.now() + LONG;
-    while cluster.clusters() == 0 && cluster.now() < end {
-        cluster.run_for(250 * MS);
-        cluster.crash("x");
-    }
-    sound(&cluster);
-    assert_eq!(cluster.clusters(), 1);
 }
 
 // Clauses: FORM-5, JOIN-7
