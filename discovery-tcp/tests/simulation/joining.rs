@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use discovery_core::Evidence;
 use discovery_tcp::Recovery;
 use discovery_tcp::message::Message;
 use discovery_tcp::ring::{Bug, LastingCause, Notice, Ring, TurnedAwayCause};
@@ -135,17 +136,38 @@ fn a_restarted_member_is_replaced_in_one_change() {
 // Clauses: JOIN-8, CUT-9
 #[test]
 fn a_member_that_never_confirms_is_removed() {
-    // B4: p-3 shows life and never acknowledges anything after its snapshot.
+    // B4: p-3 and p-4 show life and acknowledge nothing after their snapshots. Three confirmed bear
+    // two unconfirmed, so that q has to wait for them.
     let mut cluster = members(None, 3);
     lose(&mut cluster, |passing, message| {
-        passing.from.label().starts_with("p-3.") && matches!(message, Message::Accepted(_))
+        let from = passing.from.label();
+        let is_mute = from.starts_with("p-3.") || from.starts_with("p-4.");
+        is_mute && matches!(message, Message::Accepted(_))
     });
     cluster.start("p-3");
-    wait(&mut cluster, "p-3 is in", |it| {
-        it.members_at("p-0").len() == 4
+    cluster.start("p-4");
+    wait(&mut cluster, "both are in", |it| {
+        it.members_at("p-0").len() == 5
+    });
+    let (admitted, limit) = (cluster.now(), cluster.config().silence_limit * 3);
+    cluster.start("q");
+    wait(&mut cluster, "they are gone, and q is in", |it| {
+        it.members_at("p-0") == ["p-0", "p-1", "p-2", "q"]
     });
 
-    wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
+    let took = cluster.now().since(admitted);
+    assert!(took > limit && took < limit + SECOND, "{took:?}");
+    let told = told_since(&cluster, "p-0", admitted);
+    let failed = told.iter().filter_map(|notice| match notice {
+        Notice::Changed(event) => Some(&event.failed),
+        _ => None,
+    });
+    let failed: Vec<_> = failed.flatten().collect();
+    assert_eq!(failed.len(), 2, "{failed:?}");
+    for (member, evidence) in failed {
+        let is_it = matches!(evidence, Evidence::NeverConfirmed { .. });
+        assert!(is_it, "{}: {evidence}", member.name());
+    }
 }
 
 /// p-3 is admitted without being told, removed again, and still asks under its node id. C9.

@@ -1,12 +1,15 @@
-//! Whom the application is told of, and why: accused for long and not removed (CUT-4).
+//! Whom the application is told of, and why: removed for other reasons than an accusation, or
+//! accused for long and not removed (CUT-4, CUT-9, SNAP-3).
 
 use std::collections::BTreeMap;
 
+use discovery_core::Evidence;
+use discovery_tcp::message::Message;
 use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::Cluster;
 
 use crate::stage::{
-    SECOND, failed_since, members, pod, sound,
+    MS, SECOND, failed_since, lose, members, members_of, pod, sound, told_since, wait, world,
 };
 
 /// How often the application in a pod was told that each member is contested.
@@ -44,4 +47,38 @@ fn half_and_half_is_told_once_and_removes_nobody() {
         let failed = failed_since(&cluster, &pod, since);
         assert_eq!(failed, Vec::<String>::new(), "{pod}");
     }
+}
+
+// Clauses: SNAP-3, CUT-9
+#[test]
+fn who_lags_behind_the_history_is_removed_for_it() {
+    // p-4 lacks more than the history holds, and asks the coordinator for it.
+    let mut own = world(None);
+    own.config.history_max = 8;
+    let mut cluster = members_of(own, 5);
+    let since = cluster.now();
+    lose(&mut cluster, move |passing, message| {
+        let is_early = passing.now < since + 400 * MS;
+        let is_news = matches!(message, Message::Propose(_) | Message::Decided(_));
+        let asks = matches!(message, Message::Fetch(_)) && passing.from.label() == "p-4.1";
+        let is_for_it = passing.to.label() == "p-4.1";
+        is_for_it && is_news && is_early || asks && passing.to.label() != "p-0.1"
+    });
+    for number in 0_u64..40 {
+        cluster.publish("p-1", &number.to_be_bytes());
+        cluster.run_for(10 * MS);
+    }
+    wait(&mut cluster, "it is removed", |it| {
+        !failed_since(it, "p-0", since).is_empty()
+    });
+
+    let told = told_since(&cluster, "p-0", since);
+    let failed = told.iter().find_map(|notice| match notice {
+        Notice::Changed(event) => event.failed.first(),
+        _ => None,
+    });
+    let (member, evidence) = failed.expect("it is removed");
+    assert_eq!(member.name().as_str(), "p-4");
+    let lags = matches!(evidence, Evidence::Lag { versions_behind } if *versions_behind > 0);
+    assert!(lags, "{evidence}");
 }

@@ -250,16 +250,13 @@ fn a_restarted_process_is_known_as_replaced() {
         Notice::Changed(event) => event.failed.first().map(|(_, why)| why.clone()),
         _ => None,
     });
-    match evidence {
-        Some(discovery_core::Evidence::Accused(accusations)) => {
-            assert!(
-                accusations
-                    .iter()
-                    .any(|it| it.kind == AccusationKind::Replaced)
-            );
-        }
-        other => assert!(other.is_some(), "p-4 was removed for a reason"),
-    }
+    let Some(discovery_core::Evidence::Accused(accusations)) = &evidence else {
+        panic!("p-4 was removed by other evidence: {evidence:?}");
+    };
+    let kinds = accusations.iter().map(|it| it.kind);
+    assert_eq!(kinds.min(), Some(AccusationKind::Replaced), "{evidence:?}");
+    // On the word of more than half of its four observers.
+    assert!(accusations.len() > 2, "{evidence:?}");
 }
 
 // Clauses: CUT-8
