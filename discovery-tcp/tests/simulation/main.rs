@@ -13,6 +13,7 @@
 //! | `losing`, `meeting` | a lost majority, another cluster |
 //! | `proving`, `recovering`, `leftovers` | who is dead, who goes on without them, and with what |
 //! | `linking` | links, their limits, the values that are named |
+//! | `publishing` | publications that something ended |
 //! | `reasons` | why members are removed, or told of and not removed |
 //! | `reviews` | counter-examples of the reviews that belong to no one chapter |
 //! | `conformance` | scenarios that the predecessor's tests pin down |
@@ -40,6 +41,7 @@ mod losing;
 mod meeting;
 mod planted;
 mod proving;
+mod publishing;
 mod reasons;
 mod recovering;
 mod reviews;

@@ -1,0 +1,176 @@
+//! Publications that were under way when something ended: what their publisher is told, and how it
+//! goes on (PUB-2, PUB-6).
+
+use discovery_core::{PublishError, Published, Standing};
+use discovery_tcp::message::Message;
+use discovery_tcp::ring::Notice;
+use discovery_tcp::sim::Cluster;
+
+use crate::stage::{
+    MS, SECOND, lose, members, members_of, sound, told_since, wait, wait_for, world,
+};
+
+/// A publication by its number, and what became of it.
+type Answer = (u64, Result<Published, PublishError>);
+
+/// What the publisher in a pod was told of its publications, in the order of telling.
+fn answers(cluster: &Cluster, pod: &str) -> Vec<Answer> {
+    let told = told_since(cluster, pod, discovery_tcp::Moment::START);
+    let answers = told.into_iter().filter_map(|notice| match notice {
+        Notice::Published { request, result } => Some((request, result)),
+        _ => None,
+    });
+    answers.collect()
+}
+
+/// Whether it was told these outcomes, and no other: sent and of unknown outcome, or never sent.
+fn is_told(answers: &[Answer], unknown: &[u64], unsent: &[u64]) -> bool {
+    let of = |is_it: fn(&PublishError) -> bool| -> Vec<u64> {
+        let them = answers.iter().filter_map(|(request, result)| {
+            let error = result.as_ref().err()?;
+            is_it(error).then_some(*request)
+        });
+        them.collect()
+    };
+    let told_unknown = of(|error| matches!(error, PublishError::OutcomeUnknown { .. }));
+    let told_unsent = of(|error| *error == PublishError::NoQuorum);
+    answers.len() == unknown.len() + unsent.len()
+        && told_unknown == unknown
+        && told_unsent == unsent
+}
+
+/// Three members; p-1 has sent one message that nobody got, and then one that it had no link for.
+fn one_is_sent_and_one_is_not() -> (Cluster, u64, u64) {
+    let mut cluster = members(None, 3);
+    lose(&mut cluster, |_, message| {
+        matches!(message, Message::Publish(_))
+    });
+    let sent = cluster.publish("p-1", b"nobody gets it").expect("it runs");
+    cluster.run_for(10 * MS);
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    cluster.break_links("p-1", "p-0", true);
+    cluster.run_for(10 * MS);
+    let unsent = cluster.publish("p-1", b"never sent").expect("it runs");
+    cluster.run_for(10 * MS);
+    assert_eq!(answers(&cluster, "p-1"), []);
+    (cluster, sent, unsent)
+}
+
+// Clauses: PUB-6
+#[test]
+fn at_the_loss_of_the_quorum_what_was_sent_is_of_unknown_outcome_and_the_rest_was_not_taken() {
+    let (mut cluster, sent, unsent) = one_is_sent_and_one_is_not();
+    cluster.partition(&[&["p-0"], &["p-1"], &["p-2"]]);
+    wait(&mut cluster, "its quorum is lost", |it| {
+        it.standing_of("p-1").starts_with("without quorum")
+    });
+
+    let told = answers(&cluster, "p-1");
+    assert!(is_told(&told, &[sent], &[unsent]), "{told:?}");
+}
+
+// Clauses: PUB-6
+#[test]
+fn what_a_removed_member_has_sent_is_of_unknown_outcome() {
+    // An operator removes it, so that it never lacks a quorum before.
+    let (mut cluster, sent, unsent) = one_is_sent_and_one_is_not();
+    cluster.open_all_ways();
+    let id = cluster.node_of("p-1").expect("it runs");
+    cluster.remove("p-0", id);
+    wait(&mut cluster, "it knows", |it| it.node_of("p-1") != Some(id));
+
+    let told = answers(&cluster, "p-1");
+    assert!(!lacked_quorum(&cluster, "p-1"));
+    assert!(is_told(&told, &[sent], &[unsent]), "{told:?}");
+}
+
+// Clauses: PUB-6
+#[test]
+fn what_was_sent_before_a_leave_is_of_unknown_outcome() {
+    // It cannot reach the coordinator, and goes all the same.
+    let (mut cluster, sent, unsent) = one_is_sent_and_one_is_not();
+    let process = cluster.process_of("p-1");
+    cluster.leave("p-1");
+    wait_for(&mut cluster, &["p-0", "p-2"]);
+
+    let told = cluster
+        .told()
+        .iter()
+        .filter(|told| Some(told.process) == process);
+    let told = told.filter_map(|told| match &told.notice {
+        Notice::Published { request, result } => Some((*request, result.clone())),
+        _ => None,
+    });
+    let told: Vec<Answer> = told.collect();
+    assert!(is_told(&told, &[sent], &[unsent]), "{told:?}");
+}
+
+/// Whether the application in a pod was told that it has no quorum.
+fn lacked_quorum(cluster: &Cluster, pod: &str) -> bool {
+    let is_lost = |standing: &Standing| matches!(standing, Standing::WithoutQuorum { .. });
+    let mut told = cluster.told_at(pod);
+    told.any(|told| matches!(&told.notice, Notice::Standing(it) if is_lost(it)))
+}
+
+// Clauses: PUB-6
+#[test]
+fn what_was_sent_is_of_unknown_outcome_when_an_epoch_opens_before_the_quorum_is_missed() {
+    // p-0 and p-3 are gone for good. p-1 misses its quorum first and recovers at once, and p-2
+    // promises before it has judged its own.
+    let mut own = world(None);
+    own.config.recovery_after = 10 * MS;
+    let mut cluster = members_of(own, 4);
+    lose(&mut cluster, |_, message| {
+        matches!(message, Message::Publish(_))
+    });
+    let sent = cluster.publish("p-2", b"nobody gets it").expect("it runs");
+    cluster.run_for(10 * MS);
+    for gone in ["p-0", "p-3"] {
+        cluster.unwant(gone);
+        cluster.force_delete(gone);
+    }
+    wait(&mut cluster, "an epoch is opened", |it| {
+        let mut told = it.told_at("p-2");
+        told.any(|told| matches!(&told.notice, Notice::Changed(event) if event.epoch_changed))
+    });
+
+    sound(&cluster);
+    assert!(!lacked_quorum(&cluster, "p-2"), "{:?}", cluster.standings());
+    let told = answers(&cluster, "p-2");
+    assert!(is_told(&told, &[sent], &[]), "{told:?}");
+}
+
+// Clauses: PUB-2, PUB-3
+#[test]
+fn after_an_unknown_outcome_the_next_message_is_decided() {
+    // The coordinator never gets the first sequence, and takes the second as the first pending.
+    let mut cluster = members(None, 3);
+    lose(&mut cluster, |_, message| {
+        matches!(message, Message::Publish(_))
+    });
+    let lost = cluster.publish("p-1", b"nobody gets it").expect("it runs");
+    let topology = cluster.topology_of("p-1").map(discovery_core::Topology::id);
+    // It hears nobody, and is heard for long enough to be accused by nobody.
+    for other in ["p-0", "p-2"] {
+        cluster.cut(other, "p-1");
+    }
+    wait(&mut cluster, "its quorum is lost", |it| {
+        it.standing_of("p-1").starts_with("without quorum")
+    });
+    assert!(is_told(&answers(&cluster, "p-1"), &[lost], &[]));
+    cluster.intercept_nothing();
+    cluster.open_all_ways();
+    wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
+    let again = cluster.publish("p-1", b"again").expect("it runs");
+    cluster.run_for(5 * SECOND);
+
+    sound(&cluster);
+    let now = cluster.topology_of("p-1").map(discovery_core::Topology::id);
+    assert_eq!(now, topology, "to the coordinator it is the same publisher");
+    let told = answers(&cluster, "p-1");
+    assert!(is_told(&told[..1], &[lost], &[]), "{told:?}");
+    assert!(
+        matches!(told[1..], [(request, Ok(_))] if request == again),
+        "{told:?}"
+    );
+}
