@@ -154,20 +154,24 @@ fn a_suspicion_whose_author_dies_before_telling_is_made_again() {
 #[test]
 fn one_failure_costs_each_member_few_messages() {
     let mut cluster = members(None, 10);
-    let counts: Rc<Mutex<BTreeMap<String, usize>>> = Rc::default();
+    let counts: Rc<Mutex<BTreeMap<(String, &str), usize>>> = Rc::default();
     let counted = Rc::clone(&counts);
     cluster.intercept(move |passing| {
-        let is_removal = match passing.message {
-            Message::Propose(it) => it.entries.iter().any(|entry| match &**entry {
-                Decision::Change(change) => !change.failures.is_empty(),
-                _ => false,
-            }),
+        let is_removal = |entry: &Decision| match entry {
+            Decision::Change(change) => !change.failures.is_empty(),
             _ => false,
         };
-        if is_removal {
-            let mut counts = counted.lock().expect("one thread");
-            *counts.entry(passing.to.label().to_owned()).or_default() += 1;
-        }
+        let kind = match passing.message {
+            Message::Propose(it) if it.entries.iter().any(|entry| is_removal(entry)) => "proposal",
+            Message::Decided(it) if it.entries.iter().any(|one| is_removal(&one.decision)) => {
+                "decision"
+            }
+            Message::Alert(_) => "alert",
+            _ => return discovery_tcp::sim::Fate::Pass,
+        };
+        let mut counts = counted.lock().expect("one thread");
+        let to = passing.to.label().to_owned();
+        *counts.entry((to, kind)).or_default() += 1;
         discovery_tcp::sim::Fate::Pass
     });
     cluster.crash("p-9");
@@ -177,7 +181,16 @@ fn one_failure_costs_each_member_few_messages() {
     cluster.run_for(SECOND);
 
     let counts = counts.lock().expect("one thread");
-    assert!(counts.values().all(|count| *count <= 2), "{counts:?}");
+    let of = |to: &str, kind| counts.get(&(format!("{to}.1"), kind)).copied().unwrap_or(0);
+    for number in 0..9 {
+        let to = pod(number);
+        // The coordinator proposes, and the four eldest are told by the eight observers.
+        let (proposals, alerts) = (usize::from(number > 0), if number < 4 { 8 } else { 0 });
+        assert_eq!(of(&to, "proposal"), proposals, "{to}: {counts:?}");
+        assert!(of(&to, "alert") <= alerts, "{to}: {counts:?}");
+        assert!(of(&to, "decision") <= 1, "{to}: {counts:?}");
+    }
+    assert!(of("p-0", "alert") > 0, "{counts:?}");
 }
 
 // Clauses: CUT-7
