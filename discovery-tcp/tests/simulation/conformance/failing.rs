@@ -1,6 +1,6 @@
 //! Leaving, failing, losing the quorum, as the predecessor's tests pin it down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use discovery_tcp::message::{Decision, Message};
 use discovery_tcp::ring::{Notice, Suspicion};
 use discovery_tcp::sim::Cluster;
 
-use super::{messages, together};
+use super::together;
 use crate::stage::{
     MS, SECOND, failed_since, lose, members, pod, sound, told_since, wait, wait_for, world,
 };
@@ -46,35 +46,87 @@ fn a_failure_is_told_within_a_tenth_of_a_second() {
     }
 }
 
+/// What inner nodes of the tree take before they die.
+#[derive(Clone, Copy, Debug)]
+enum Taken {
+    Message,
+    Join,
+    Leave,
+}
+
+/// Whether this carries what the inner nodes are to take.
+fn carries(message: &Message, what: Taken) -> bool {
+    let is_it = |entry: &Decision| match (entry, what) {
+        (Decision::Message(_), Taken::Message) => true,
+        (Decision::Change(change), Taken::Join) => !change.joins.is_empty(),
+        (Decision::Change(change), Taken::Leave) => !change.leaves.is_empty(),
+        _ => false,
+    };
+    matches!(message, Message::Propose(it) if it.entries.iter().any(|entry| is_it(entry)))
+}
+
 // Clauses: SPREAD-5, SPREAD-6
 #[test]
 fn a_node_that_dies_before_it_passes_on_loses_nothing() {
     // Inner nodes of the tree take a change and die before any child has it.
-    let mut own = world(None);
-    own.config.fan_out = 2;
-    own.config.settle = 10 * MS;
-    let mut cluster = crate::stage::members_of(own, 12);
-    lose(&mut cluster, |passing, message| {
-        let is_inner = ["p-1.", "p-2."]
-            .iter()
-            .any(|it| passing.from.label().starts_with(it));
-        is_inner && matches!(message, Message::Propose(_))
-    });
-    cluster.publish("p-0", b"passed on");
-    cluster.run_for(5 * MS);
-    cluster.crash("p-1");
-    cluster.crash("p-2");
-    cluster.intercept_nothing();
-    wait(&mut cluster, "ten remain", |it| {
-        it.members_at("p-11").len() == 10
-    });
-    cluster.run_for(SECOND);
-    for number in 3..12 {
-        assert_eq!(
-            messages(&cluster, &pod(number)),
-            [b"passed on".to_vec()],
-            "p-{number}"
-        );
+    for what in [Taken::Message, Taken::Join, Taken::Leave] {
+        let mut own = world(None);
+        own.config.fan_out = 2;
+        own.config.settle = 10 * MS;
+        let mut cluster = crate::stage::members_of(own, 12);
+        let since = cluster.now();
+        let taken: Rc<Mutex<BTreeSet<String>>> = Rc::default();
+        let seen = Rc::clone(&taken);
+        lose(&mut cluster, move |passing, message| {
+            let is = |label: &str| label == "p-1.1" || label == "p-2.1";
+            if is(passing.to.label()) && carries(message, what) {
+                let relays = matches!(message, Message::Propose(it) if it.relay);
+                assert!(relays, "{what:?} goes down no tree");
+                let to = passing.to.label().to_owned();
+                seen.lock().expect("one thread").insert(to);
+            }
+            is(passing.from.label()) && matches!(message, Message::Propose(_))
+        });
+        match what {
+            Taken::Message => drop(cluster.publish("p-0", b"passed on")),
+            Taken::Join => drop(cluster.start("q")),
+            Taken::Leave => cluster.leave("p-11"),
+        }
+        let are_reached = |_: &Cluster| taken.lock().expect("one thread").len() == 2;
+        assert!(cluster.run_until(SECOND, are_reached), "{what:?}");
+        cluster.run_for(3 * MS);
+        for dead in ["p-1", "p-2"] {
+            cluster.unwant(dead);
+            cluster.lose_machine(dead);
+        }
+        cluster.intercept_nothing();
+        // Before anybody accuses the dead, whom every way goes through.
+        cluster.run_for(SECOND);
+        let times = |it: &Cluster, number| -> usize {
+            let told = told_since(it, &pod(number), since);
+            told.iter().map(|notice| times_told(notice, what)).sum()
+        };
+        for number in 3..11 {
+            assert_eq!(times(&cluster, number), 1, "{what:?} at p-{number}");
+        }
+        wait(&mut cluster, "the dead are gone", |it| {
+            let members = it.members_at("p-3");
+            !members.contains(&pod(1)) && !members.contains(&pod(2))
+        });
+        cluster.run_for(SECOND);
+        sound(&cluster);
+        for number in 3..11 {
+            assert_eq!(times(&cluster, number), 1, "{what:?} at p-{number}");
+        }
+    }
+}
+
+fn times_told(notice: &Notice, what: Taken) -> usize {
+    match (notice, what) {
+        (Notice::Message(_), Taken::Message) => 1,
+        (Notice::Changed(event), Taken::Join) => event.joined.len(),
+        (Notice::Changed(event), Taken::Leave) => event.left.len(),
+        _ => 0,
     }
 }
 
