@@ -1,12 +1,17 @@
 //! Forming and joining, as the predecessor's tests pin it down.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use discovery_core::Standing;
+use discovery_tcp::message::{JoinVerdict, Message};
 use discovery_tcp::ring::Notice;
-use discovery_tcp::sim::{ApiFaults, Cluster, World};
+use discovery_tcp::sim::{ApiFaults, Cluster, Fate, World};
 
 use super::{joined, started_at_once, together};
 use crate::stage::{
-    MS, SECOND, failed_since, members, pod, sound, told_since, versions_since, wait, wait_for,
-    world,
+    MS, SECOND, failed_since, members, pod, sound, told_since, versions_since, wait,
+    wait_for, world,
 };
 
 // Clauses: LEAVE-1, LEAVE-4, LEAVE-5
@@ -198,21 +203,53 @@ fn events_tell_of_each_restart_once() {
     );
 }
 
-// Clauses: JOIN-4
+// Clauses: JOIN-1, JOIN-4
 #[test]
 fn a_node_that_cannot_be_reached_back_is_not_admitted_and_harms_nobody() {
-    let mut cluster = members(None, 3);
-    let since = cluster.now();
-    cluster.start("q");
-    for member in ["p-0", "p-1", "p-2"] {
-        // It can dial the members; their dials to it are refused on the way.
-        cluster.way(member, "q", Some(discovery_tcp::sim::Passage::Refusing));
-    }
-    cluster.run_for(30 * SECOND);
+    // It can dial the members. Where it says that it listens their dials are refused, for p-3 was
+    // there and is gone, or meet nobody.
+    for is_refused in [true, false] {
+        let mut cluster = members(None, 4);
+        let topology = cluster.topology_of("p-0").expect("it is a member");
+        let p_3 = topology.named(&"p-3".parse().expect("a name"));
+        let mut address = p_3.expect("it is a member").info.addresses()[0];
+        cluster.unwant("p-3");
+        cluster.leave("p-3");
+        wait_for(&mut cluster, &["p-0", "p-1", "p-2"]);
+        if !is_refused {
+            address.set_port(1);
+        }
+        let since = cluster.now();
+        let told: Rc<RefCell<Vec<JoinVerdict>>> = Rc::default();
+        let heard = Rc::clone(&told);
+        cluster.intercept(move |passing| {
+            if let Message::JoinAnswer(answer) = passing.message
+                && passing.to.label() == "q.1"
+            {
+                heard.borrow_mut().push(answer.verdict.clone());
+            }
+            Fate::Pass
+        });
+        cluster.start_advertising("q", address);
+        cluster.run_for(30 * SECOND);
 
-    sound(&cluster);
-    assert!(cluster.are_one_cluster(&["p-0", "p-1", "p-2"]));
-    assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
+        sound(&cluster);
+        assert_eq!(cluster.standing_of("q"), "newcomer");
+        assert!(cluster.are_one_cluster(&["p-0", "p-1", "p-2"]));
+        assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
+        let by = cluster.node_of("p-0").expect("it runs");
+        let unreachable = JoinVerdict::Unreachable { by };
+        let told = told.borrow();
+        assert!(told.contains(&unreachable), "{is_refused}: {told:?}");
+        let why = format!("{by} to be able to dial it back");
+        let is_why = |standing: &Standing| match standing {
+            Standing::NotYetMember { waiting_for } => **waiting_for == *why,
+            _ => false,
+        };
+        let mut told = cluster.told_at("q");
+        let says = told.any(|it| matches!(&it.notice, Notice::Standing(it) if is_why(it)));
+        assert!(says, "{is_refused}: it is not told why");
+    }
 }
 
 // Clauses: JOIN-1, JOIN-5
