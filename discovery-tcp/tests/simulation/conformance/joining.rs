@@ -1,6 +1,6 @@
 //! Forming and joining, as the predecessor's tests pin it down.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use discovery_core::Standing;
@@ -10,7 +10,7 @@ use discovery_tcp::sim::{ApiFaults, Cluster, Fate, World};
 
 use super::{joined, started_at_once, together};
 use crate::stage::{
-    MS, SECOND, failed_since, members, pod, sound, told_since, versions_since, wait,
+    MS, SECOND, failed_since, is_between, members, pod, sound, told_since, versions_since, wait,
     wait_for, world,
 };
 
@@ -255,15 +255,26 @@ fn a_node_that_cannot_be_reached_back_is_not_admitted_and_harms_nobody() {
 // Clauses: JOIN-1, JOIN-5
 #[test]
 fn a_joiner_joins_although_the_coordinator_dies_meanwhile() {
-    for others in [0, 1] {
+    // When it first answers the joiner, and when it sends it the snapshot.
+    for (others, is_late) in [(0, false), (1, false), (0, true), (1, true)] {
         let mut cluster = members(None, 3);
+        let is_met = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&is_met);
+        cluster.intercept(move |passing| {
+            let is_it = match passing.message {
+                Message::JoinAnswer(_) => !is_late,
+                Message::Snapshot(_) => is_late,
+                _ => false,
+            };
+            seen.set(seen.get() || is_it && is_between(passing, "p-0", "q"));
+            Fate::Pass
+        });
         cluster.start("q");
         for number in 0..others {
             cluster.start(&format!("r-{number}"));
         }
-        let is_asking = |it: &Cluster| it.process_of("q").is_some();
-        wait(&mut cluster, "q runs", is_asking);
-        cluster.run_for(2 * MS);
+        wait(&mut cluster, "q is joining", |_| is_met.get());
+        assert_eq!(cluster.members_at("p-0").len(), 3, "{others} {is_late}");
         cluster.crash("p-0");
         cluster.unwant("p-0");
         cluster.delete("p-0");
