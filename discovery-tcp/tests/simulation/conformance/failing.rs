@@ -192,11 +192,17 @@ fn a_suspect_of_two_alone_is_not_removed_by_the_other() {
 #[test]
 fn a_suspicion_whose_author_dies_before_telling_is_made_again() {
     let mut cluster = members(None, 6);
+    let (by, of) = (cluster.node_of("p-0"), cluster.node_of("p-4"));
     cluster.lose_machine("p-4");
     lose(&mut cluster, |passing, message| {
         passing.from.label().starts_with("p-0.") && matches!(message, Message::Propose(_))
     });
-    cluster.run_for(2 * SECOND);
+    wait(&mut cluster, "p-0 accuses p-4", |it| {
+        let suspicions = it.ring_of("p-0").map(|ring| ring.status().suspicions);
+        let is_it = |it: &Suspicion| Some(it.observer) == by && Some(it.subject) == of;
+        suspicions.is_some_and(|held| held.iter().any(is_it))
+    });
+    assert_eq!(cluster.members_at("p-1").len(), 6, "nobody is removed yet");
     cluster.crash("p-0");
     cluster.intercept_nothing();
     wait_for(&mut cluster, &["p-1", "p-2", "p-3", "p-5"]);
