@@ -13,6 +13,10 @@ fn node(number: u64) -> NodeInfo {
 }
 
 fn topology(numbers: &[u64]) -> Topology {
+    topology_at(TopologyVersion::FIRST, numbers)
+}
+
+fn topology_at(version: TopologyVersion, numbers: &[u64]) -> Topology {
     let member = |number: &u64| Member {
         order: NodeOrder::new(*number).unwrap(),
         joined_at: TopologyVersion::FIRST,
@@ -21,7 +25,7 @@ fn topology(numbers: &[u64]) -> Topology {
     Topology::from_parts(TopologyParts {
         cluster_id: ClusterId::from_u128(1),
         epoch: Epoch(1),
-        version: TopologyVersion::FIRST,
+        version,
         term: Term::FIRST,
         next_order: NodeOrder::new(100).unwrap(),
         members: numbers.iter().map(member).collect(),
@@ -62,4 +66,28 @@ fn a_joiner_keeps_its_place_when_the_member_that_it_replaces_goes_before_it_come
     assert!(admission.has_room_for(&node(12), None, &topology(&[2]), &config));
     assert!(!admission.has_room_for(&node(12), None, &topology(&[2]), &tight));
     assert!(!admission.has_room_for(&node(12), None, &topology(&[1, 2]), &tight));
+}
+
+// Clauses: JOIN-6
+#[test]
+fn only_who_has_lately_acknowledged_the_topology_in_force_is_ready() {
+    let fresh = RingConfig::default().silence_limit / 4;
+    let second = TopologyVersion::new(2).unwrap();
+    let (before, now) = (topology(&[1]).id(), topology_at(second, &[1, 2]).id());
+    let at = Moment::START + fresh;
+    let ready = |acked: Option<(Moment, TopologyId)>, asked_at| {
+        let (id, mut joiner) = joiner(11, 9);
+        joiner.snapshot = true;
+        joiner.acked = acked;
+        let mut admission = Admission::default();
+        admission.joiners.insert(id, joiner);
+        let ready = admission.ready(asked_at, fresh, now);
+        assert_eq!(ready.len(), admission.count_ready(asked_at, fresh, now));
+        ready.len() == 1
+    };
+    assert!(!ready(None, at), "it has a snapshot and says nothing");
+    assert!(ready(Some((at, now)), at + fresh));
+    let later = Duration::from_nanos(1);
+    assert!(!ready(Some((at, now)), at + fresh + later));
+    assert!(!ready(Some((at, before)), at), "it knows another topology");
 }

@@ -441,3 +441,7 @@ impl Subject {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
