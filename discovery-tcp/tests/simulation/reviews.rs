@@ -259,6 +259,34 @@ fn a_superseded_coordinator_waits_for_promises_that_take_long() {
     assert!(leads_again, "{:?}", cluster.standings());
 }
 
+// Clauses: RECOVER-1, TAKE-2
+#[test]
+fn two_of_three_that_meet_again_take_a_term_while_their_listings_hang() {
+    // C53.
+    let mut cluster = members(None, 3);
+    cluster.unwant("p-0");
+    cluster.lose_machine("p-0");
+    cluster.partition(&[&["p-1"], &["p-2"]]);
+    cluster.run_for(3 * SECOND);
+    for pod in ["p-1", "p-2"] {
+        let standing = cluster.standing_of(pod);
+        assert!(standing.starts_with("without quorum"), "{pod}: {standing}");
+        cluster.hold_answers(pod, true);
+    }
+    // Both have asked for a listing, or ask before they meet.
+    cluster.run_for(10 * SECOND);
+    let trace = cluster.trace().to_string();
+    for asks in ["p-1.1 -> ask for listing", "p-2.1 -> ask for listing"] {
+        assert!(trace.contains(asks), "{:?}", cluster.standings());
+    }
+    cluster.open_all_ways();
+    let limit = cluster.config().silence_limit;
+    let is_back = cluster.run_until(2 * limit, |it| it.are_one_cluster(&["p-1", "p-2"]));
+
+    sound(&cluster);
+    assert!(is_back, "{:?}", cluster.standings());
+}
+
 // Clauses: SNAP-3, STAND-2
 #[test]
 fn a_laggard_that_nobody_can_remove_gives_its_id_up() {
