@@ -259,6 +259,31 @@ fn a_superseded_coordinator_waits_for_promises_that_take_long() {
     assert!(leads_again, "{:?}", cluster.standings());
 }
 
+// Clauses: RECOVER-6
+#[test]
+fn a_recovery_is_not_over_because_a_promiser_is_heard_once_more() {
+    // C34: p-1 promises, is heard, never gets the change, and is another process then.
+    let mut cluster = members(None, 2);
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    cluster.run_for(8 * SECOND);
+    let proposed = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&proposed);
+    lose(&mut cluster, move |_, message| {
+        let is_recovery = matches!(message, Message::Propose(it) if it.recovery);
+        seen.set(seen.get() || is_recovery);
+        // Nor do they go on as the majority that they are.
+        is_recovery || matches!(message, Message::PromiseAsk(_))
+    });
+    cluster.open_all_ways();
+    wait(&mut cluster, "a recovery is proposed", |_| proposed.get());
+    cluster.run_for(SECOND);
+    cluster.crash("p-1");
+    cluster.start_container("p-1");
+    cluster.intercept_nothing();
+
+    wait_for(&mut cluster, &["p-0", "p-1"]);
+}
+
 // Clauses: RECOVER-1, TAKE-2
 #[test]
 fn two_of_three_that_meet_again_take_a_term_while_their_listings_hang() {
