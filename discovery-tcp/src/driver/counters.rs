@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::ring::Notice;
+
 /// Makes the live counters, and the plain numbers read from them, from one list.
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -73,6 +75,18 @@ counters! {
     subscribers_overflowed,
 }
 
+impl Counters {
+    /// One more of what people are told of by its number alone.
+    pub(super) fn noticed(&self, notice: &Notice) {
+        match notice {
+            Notice::MetOtherCluster { .. } => self.clusters_met.one(),
+            Notice::NotListed => self.unlisted.one(),
+            Notice::Contested(_) => self.contested.one(),
+            _ => {}
+        }
+    }
+}
+
 /// One number that many tasks raise.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
@@ -95,6 +109,10 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
+    use discovery_core::{
+        ClusterId, Epoch, NodeId, NodeInfo, TopologyId, TopologyVersion, UnixMillis,
+    };
+
     use super::*;
 
     #[test]
@@ -106,5 +124,31 @@ mod tests {
         assert_eq!((read.bytes_sent, read.links_accepted), (17, 1));
         let named: Vec<_> = read.iter().filter(|(_, count)| *count > 0).collect();
         assert_eq!(named, [("links_accepted", 1), ("bytes_sent", 17)]);
+    }
+
+    // Clauses: CUT-4, MEET-1, MEET-3
+    #[test]
+    fn what_people_are_told_by_a_number_has_its_own() {
+        let name = "n-1".parse().unwrap();
+        let at = "10.0.0.1:1".parse().unwrap();
+        let node = NodeInfo::new(NodeId::from_u128(1), name, [at], UnixMillis(1)).unwrap();
+        let id = |cluster| TopologyId {
+            cluster_id: ClusterId::from_u128(cluster),
+            epoch: Epoch(1),
+            version: TopologyVersion::FIRST,
+        };
+        let (ours, theirs) = (id(1), id(2));
+        let told = [
+            ("clusters_met", Notice::MetOtherCluster { ours, theirs }),
+            ("unlisted", Notice::NotListed),
+            ("contested", Notice::Contested(node)),
+        ];
+        for (name, notice) in told {
+            let counters = Counters::default();
+            counters.noticed(&notice);
+            let read = counters.read();
+            let counted: Vec<_> = read.iter().filter(|(_, count)| *count > 0).collect();
+            assert_eq!(counted, [(name, 1)]);
+        }
     }
 }

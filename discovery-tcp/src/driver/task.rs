@@ -301,9 +301,9 @@ impl ProtocolTask {
                 self.replies.refusal = Some(why);
                 return;
             }
-            Notice::MetOtherCluster { .. } => return self.links.counters.clusters_met.one(),
-            Notice::NotListed => return self.links.counters.unlisted.one(),
-            Notice::Contested(_) => return self.links.counters.contested.one(),
+            Notice::MetOtherCluster { .. } | Notice::NotListed | Notice::Contested(_) => {
+                return self.links.counters.noticed(&notice);
+            }
         };
         self.links.counters.subscribers_overflowed.add(overflows.0);
     }
