@@ -34,7 +34,8 @@ impl fmt::Display for Formation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// A census and proofs of death. Needs an authoritative finder.
+    /// A census and proofs of death. Needs an authoritative finder, and formation by census: an epoch
+    /// by the clock is above all listings. Without these it is as `Manual`.
     #[default]
     Census,
     /// Nothing until an operator forces it.

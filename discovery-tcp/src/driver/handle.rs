@@ -178,7 +178,8 @@ impl TcpDiscovery {
     /// and if they still run there will be two clusters.
     ///
     /// Returns when the local node has taken the command; the recovery itself appears as a
-    /// snapshot or event.
+    /// snapshot or event. One that comes to nothing is logged as a refused command, and the status
+    /// says why under what is waited for; it may be repeated.
     ///
     /// # Errors
     ///

@@ -2,8 +2,10 @@
 
 use discovery_core::{Epoch, ResourceVersion, Topology, TopologyVersion};
 
+use super::Ring;
 use super::effects::Effects;
 use super::planted::Bug;
+use crate::config::Formation;
 
 /// The highest of everything that was known in this process.
 #[derive(Debug)]
@@ -47,6 +49,14 @@ impl Floor {
         self.first_listing.is_some_and(|first| version > first)
             && Epoch::from(version) > self.epoch
             && (fx.bug(Bug::GrantKept) || answered.is_none_or(|answered| version > answered))
+    }
+}
+
+impl Ring {
+    /// Whether epochs come from listings: else from the clock, above which no listing would ever be
+    /// again (FORM-12).
+    pub(super) fn lists_epochs(&self) -> bool {
+        self.authoritative && self.config.formation == Formation::Census
     }
 }
 

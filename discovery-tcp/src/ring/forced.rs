@@ -3,24 +3,54 @@
 
 use std::time::Duration;
 
-use discovery_core::{ClusterId, Epoch, Evidence, NodeId};
+use discovery_core::{ClusterId, Epoch, Evidence, NodeId, ResourceVersion};
 
 use super::decide::step_down;
 use super::observation::Observation;
-use super::output::Notice;
+use super::output::{Notice, Output};
 use super::recover::LOOK;
 use super::timers::Timer;
 use super::{Life, Ring};
 use crate::message::{Message, RecoverAsk};
+use crate::moment::Moment;
 
 /// How long a forced recovery waits for those that can answer.
 pub(super) const FORCED_WAIT: Duration = Duration::from_secs(2);
 
+/// A forced recovery under way: first the listing, then the promises.
+#[derive(Debug)]
+pub(super) struct Forced {
+    cluster: ClusterId,
+    /// When it began, or asked for promises.
+    since: Moment,
+    has_asked: bool,
+    listing: ForcedListing,
+}
+
+/// The listing that its epoch is to be above all others by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ForcedListing {
+    Awaited,
+    /// There is no finder that lists, or it failed.
+    None,
+    Of(ResourceVersion),
+}
+
+impl Forced {
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked
+    }
+
+    pub(super) fn take_listing(&mut self, version: Option<ResourceVersion>) {
+        self.listing = version.map_or(ForcedListing::None, ForcedListing::Of);
+    }
+}
+
 impl Ring {
     /// An operator's word, or `quorum = none`: a cluster of its own with those that answer.
-    pub(super) fn force(&mut self) {
+    pub(super) fn force(&mut self, commanded: bool) {
         let now = self.fx.now;
-        let me = self.me.id();
+        let lists = self.lists_epochs();
         let Life::Member(m) = &mut self.life else {
             self.refuse("not a member");
             return;
@@ -29,26 +59,46 @@ impl Ring {
             self.refuse("there is a quorum; nothing has to be recovered");
             return;
         }
-        let Some(order) = m.log.topology().member(me).map(|member| member.order) else {
-            return;
-        };
-        let Some(term) = m.term_above(order) else {
-            return;
-        };
         step_down(m);
         m.survivor.over();
         m.survivor.number = self.fx.next_round();
+        m.survivor.commanded = commanded;
+        let listing = if lists {
+            let round = m.survivor.number;
+            self.fx.output(Output::AskListing { round });
+            ForcedListing::Awaited
+        } else {
+            ForcedListing::None
+        };
+        m.survivor.forced = Some(Forced {
+            cluster: ClusterId::from_u128(self.fx.draw_u128()),
+            since: now,
+            has_asked: false,
+            listing,
+        });
+        self.look_after_recovery();
+    }
+
+    /// Asks every linked member of the topology for a promise.
+    fn ask_to_split_off(&mut self) {
+        let now = self.fx.now;
+        let me = self.me.id();
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
+        let order = m.log.topology().member(me).map(|member| member.order);
+        let Some((order, term)) = order.and_then(|it| Some((it, m.term_above(it)?))) else {
+            return;
+        };
+        let Some(forced) = &mut m.survivor.forced else {
+            return;
+        };
+        (forced.since, forced.has_asked) = (now, true);
+        let cluster = forced.cluster;
+        m.takeover.candidacy = None;
         m.log.promise(term);
         self.fx.observe(|| Observation::Promised { term });
         m.survivor.term = Some(term);
-        let cluster = ClusterId::from_u128(self.fx.draw_u128());
-        m.survivor.forced = Some((cluster, now));
-        let linked = |id: &NodeId| self.fx.links.is_linked(*id);
-        let to: Vec<NodeId> = m
-            .others()
-            .map(|(_, node)| node.id())
-            .filter(linked)
-            .collect();
         let ask = RecoverAsk {
             round: m.survivor.number,
             resource_version: None,
@@ -58,11 +108,23 @@ impl Ring {
             term,
             forced: Some(cluster),
         };
-        for id in to {
+        let linked = |id: &NodeId| self.fx.links.is_linked(*id);
+        let others = m.others().map(|(_, node)| node.id());
+        for id in others.filter(linked).collect::<Vec<_>>() {
             self.fx.send_to(id, Message::RecoverAsk(ask.clone()));
         }
         self.fx.after(Timer::Recovery, FORCED_WAIT);
-        self.look_after_recovery();
+    }
+
+    /// Whoever commanded what is under way now hears that it came to nothing.
+    pub(super) fn command_failed(&mut self, why: &str) {
+        if let Life::Member(m) = &mut self.life
+            && std::mem::take(&mut m.survivor.commanded)
+        {
+            self.refuse(&format!(
+                "the forced recovery failed, and may be repeated: {why}"
+            ));
+        }
     }
 
     fn refuse(&mut self, why: &str) {
@@ -71,20 +133,39 @@ impl Ring {
         });
     }
 
-    /// The wait of a forced recovery is over, or everybody linked has promised.
-    pub(super) fn conclude_forced(&mut self) {
+    /// Goes on once the listing has come, and again once everybody linked has promised; or when the
+    /// wait for either is over.
+    pub(super) fn look_after_forced(&mut self) {
+        let now = self.fx.now;
+        let Life::Member(m) = &self.life else {
+            return;
+        };
+        let Some(forced) = &m.survivor.forced else {
+            return;
+        };
+        let is_listed = forced.listing != ForcedListing::Awaited;
+        if !forced.has_asked && (is_listed || now.since(forced.since) >= FORCED_WAIT) {
+            self.ask_to_split_off();
+        }
+        self.conclude_forced();
+    }
+
+    fn conclude_forced(&mut self) {
         let now = self.fx.now;
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let (Some((cluster, since)), Some(term)) = (m.survivor.forced, m.survivor.term) else {
+        let (Some(forced), Some(term)) = (&m.survivor.forced, m.survivor.term) else {
+            self.fx.within(Timer::Recovery, LOOK);
             return;
         };
+        let (cluster, listing) = (forced.cluster, forced.listing);
+        let waits = now.since(forced.since) < FORCED_WAIT;
         let promised = |id: &NodeId| m.survivor.promises.contains_key(id);
         let linked = |id: &NodeId| self.fx.links.is_linked(*id);
         let others: Vec<NodeId> = m.others().map(|(_, node)| node.id()).collect();
         let all = others.iter().all(|id| promised(id) || !linked(id));
-        if !all && now.since(since) < FORCED_WAIT {
+        if waits && !all {
             self.fx.within(Timer::Recovery, LOOK);
             return;
         }
@@ -98,10 +179,11 @@ impl Ring {
             .map(|id| (id, Evidence::AbsentFromRecovery))
             .collect();
         // Above every epoch known; the clock only where no listing could ever be compared (P9).
-        let epoch = if self.authoritative {
-            Epoch(self.floor.epoch.0.saturating_add(1))
-        } else {
-            self.clock_epoch()
+        let next = Epoch(self.floor.epoch.0.saturating_add(1));
+        let epoch = match listing {
+            ForcedListing::Of(version) => next.max(Epoch::from(version)),
+            ForcedListing::Awaited | ForcedListing::None if self.lists_epochs() => next,
+            ForcedListing::Awaited | ForcedListing::None => self.clock_epoch(),
         };
         self.open_epoch(term, gone, epoch, Some(cluster));
     }

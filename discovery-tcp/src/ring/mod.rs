@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `input`, `output`, `counters` | everything the world can tell a ring, and the ring the world |
 //! | `effects`, `timers`, `links` | its hands: outputs, one table of timers, one of links |
-//! | `greeting`, `hearsay`, `lasting` | the first exchange on a link; who is better; who refuses |
+//! | `greeting`, `hearsay` | the first exchange on a link; who is better |
 //! | `newcomer`, `census`, `defer` | before there is a cluster (FORM) |
 //! | `round`, `contacts`, `contact` | one round of a census: whom it contacts, lists and asks |
 //! | `founding`, `found`, `reopen` | founding by majority (FORM) |
@@ -22,7 +22,8 @@
 //! | `watch`, `heartbeat`, `accuse`, `tend` | watching and accusing (CUT, TIME); the links of it |
 //! | `cut`, `roster`, `order_set` | who is cut; who watches whom, and the tree |
 //! | `member`, `standing` | what a member is; losing the quorum, leaving, removal (STAND, LEAVE) |
-//! | `status`, `check`, `observation`, `planted` | for people, for the simulator, for its checkers |
+//! | `status`, `waiting`, `lasting`, `turned_away` | for people |
+//! | `check`, `observation`, `planted` | for the simulator and its checkers |
 
 mod accuse;
 mod admission;
@@ -84,6 +85,7 @@ mod takeover;
 mod tend;
 mod timers;
 mod turned_away;
+mod waiting;
 mod watch;
 pub(crate) mod weight;
 
@@ -300,7 +302,7 @@ impl Ring {
             } => self.publish(request, topic, payload),
             Input::Leave => self.leave(),
             Input::Remove { node, reason } => self.remove(node, reason),
-            Input::ForceRecovery => self.force(),
+            Input::ForceRecovery => self.force(true),
         }
     }
 

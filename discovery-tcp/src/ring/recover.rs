@@ -11,6 +11,7 @@ use discovery_core::{
 };
 
 use super::decide::step_down;
+use super::forced::Forced;
 use super::input::LinkId;
 use super::member::Membership;
 use super::missing::PodWatch;
@@ -42,7 +43,9 @@ pub(super) struct Survivor {
     pub(super) promises: BTreeMap<NodeId, Tail>,
     pub(super) pods: BTreeMap<NodeId, PodWatch>,
     pub(super) refusing_since: Option<Moment>,
-    pub(super) forced: Option<(ClusterId, Moment)>,
+    pub(super) forced: Option<Forced>,
+    /// An operator asked for it, and is to hear if it comes to nothing.
+    pub(super) commanded: bool,
     pub(super) change_since: Option<Moment>,
     /// A listed process belongs to another cluster of the same name (MEET).
     pub(super) impossible: Option<ClusterId>,
@@ -60,7 +63,8 @@ impl Survivor {
     /// be reached again is the shorter way back, however long its listing takes (TAKE-2).
     pub(super) fn has_asked(&self) -> bool {
         let asks = |round: &Round| matches!(round.stage, RoundStage::Asking(_));
-        self.round.as_ref().is_some_and(asks) || self.forced.is_some()
+        let forced = self.forced.as_ref().is_some_and(Forced::has_asked);
+        self.round.as_ref().is_some_and(asks) || forced
     }
 
     /// The quorum is back, or a topology was installed.
@@ -72,12 +76,6 @@ impl Survivor {
             ..Self::default()
         };
     }
-
-    pub(super) fn waits_for(&self) -> Option<String> {
-        self.trouble
-            .clone()
-            .or_else(|| self.round.as_ref().map(|round| round.waits_for(false)))
-    }
 }
 
 impl Ring {
@@ -85,7 +83,7 @@ impl Ring {
     pub(super) fn recover(&mut self) {
         let now = self.fx.now;
         let (recovery, quorum) = (self.config.recovery, self.config.quorum);
-        let possible = self.authoritative && self.config.proof != ProofRule::Off;
+        let possible = self.lists_epochs() && self.config.proof != ProofRule::Off;
         let Life::Member(m) = &mut self.life else {
             return;
         };
@@ -113,7 +111,7 @@ impl Ring {
             return;
         }
         match (quorum, recovery) {
-            (Quorum::None, _) => self.force(),
+            (Quorum::None, _) => self.force(false),
             (Quorum::Majority, Recovery::Census) if possible => {
                 step_down(m);
                 m.survivor.number = self.fx.next_round();
@@ -130,7 +128,7 @@ impl Ring {
     pub(super) fn look_after_recovery(&mut self) {
         let now = self.fx.now;
         let by_refusal = self.fx.bug(Bug::ExemptByRefusal);
-        self.conclude_forced();
+        self.look_after_forced();
         let own_only = self.fx.bug(Bug::RecoversByOwnTopology);
         let me = self.me.clone();
         let Life::Member(m) = &mut self.life else {
@@ -186,6 +184,13 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        if let Some(forced) = &mut m.survivor.forced
+            && m.survivor.number == number
+        {
+            forced.take_listing(result.ok().map(|census| census.resource_version));
+            self.look_after_recovery();
+            return;
+        }
         let Some(round) = &mut m.survivor.round else {
             if listed == Some(false) && number == super::AUDIT_ROUND {
                 self.fx.emit(Notice::NotListed);
@@ -361,6 +366,7 @@ impl Ring {
 
     pub(super) fn fail_recovery(&mut self, why: &str) {
         let pauses = self.config.recovery_pause;
+        self.command_failed(why);
         let Life::Member(m) = &mut self.life else {
             return;
         };

@@ -113,6 +113,7 @@ impl Ring {
     /// Somebody else recovers: the own round is void.
     fn abandon_recovery(&mut self) {
         let again = self.fx.jitter(PATIENCE);
+        self.command_failed("somebody else recovers");
         let Life::Member(m) = &mut self.life else {
             return;
         };

@@ -28,7 +28,7 @@ const LIST_ANYWAY: Duration = Duration::from_secs(2);
 /// Longest wait for a listing.
 const LISTING_LIMIT: Duration = Duration::from_secs(10);
 /// Most of those waited for who are named to people.
-const NAMED_MAX: usize = 4;
+pub(super) const NAMED_MAX: usize = 4;
 
 /// How far a round has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,7 +97,7 @@ impl Ring {
             waiting_for: None,
             refused: None,
             turned_away: self.turned_away_lately(),
-            epoch_source: if self.authoritative {
+            epoch_source: if self.lists_epochs() {
                 "listing"
             } else {
                 "clock"
@@ -120,7 +120,7 @@ impl Ring {
                 status.coordinator = m.coordinator().cloned();
                 status.quorum = m.quorum;
                 status.without_quorum_for = m.quorum_lost_at.map(|at| self.fx.now.since(at));
-                status.waiting_for = m.survivor.waits_for();
+                status.waiting_for = self.survivor_waits_for();
                 for (observer, said) in &m.alerts {
                     status.suspicions.extend(said.accusations.iter().map(
                         |(subject, kind, since)| Suspicion {

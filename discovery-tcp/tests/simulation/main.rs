@@ -12,6 +12,7 @@
 //! | `watching`, `alerting` | who is gone, and who hears of it |
 //! | `losing`, `meeting` | a lost majority, another cluster |
 //! | `proving`, `recovering`, `leftovers` | who is dead, who goes on without them, and with what |
+//! | `forcing` | recoveries that an operator forces |
 //! | `linking` | links, their limits, the values that are named |
 //! | `publishing` | publications that something ended |
 //! | `reasons` | why members are removed, or told of and not removed |
@@ -30,6 +31,7 @@ mod conformance;
 mod crossroads;
 mod deciding;
 mod exempting;
+mod forcing;
 mod forming;
 mod founding;
 mod granting;

@@ -4,7 +4,7 @@ use discovery_core::ProofRule;
 use discovery_tcp::ring::Bug;
 use discovery_tcp::sim::Cluster;
 
-use crate::stage::{SECOND, members, members_of, sound, wait_for, world};
+use crate::stage::{SECOND, members, members_of, sound, wait_for, waits_for, world};
 
 // Clauses: RECOVER-1, RECOVER-3
 #[test]
@@ -50,6 +50,9 @@ fn without_proof_nothing_is_recovered() {
     cluster.run_for(120 * SECOND);
     sound(&cluster);
     assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+    let waits = waits_for(&cluster, "p-0");
+    let why = "p-1; a majority, or an operator to force a recovery (no proof of a death counts)";
+    assert_eq!(waits, why);
 }
 
 /// All members but one fall silent, alive. RECOVER-3.
@@ -107,6 +110,8 @@ fn who_is_listed_no_more_is_not_dead() {
     let cluster = a_silent_member_is_listed_no_more(None);
     sound(&cluster);
     assert!(cluster.standing_of("p-0").starts_with("without quorum"));
+    let waits = waits_for(&cluster, "p-0");
+    assert!(waits.starts_with("p-1; "), "{waits}");
 }
 
 /// The same, and another pod has its address.

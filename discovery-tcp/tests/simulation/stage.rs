@@ -123,3 +123,9 @@ pub(crate) fn versions_since(cluster: &Cluster, pod: &str, since: Moment) -> usi
         .filter(|notice| matches!(notice, Notice::Changed(_)))
         .count()
 }
+
+/// What a pod says that it waits for; nothing if it waits for nothing.
+pub(crate) fn waits_for(cluster: &Cluster, pod: &str) -> String {
+    let status = cluster.ring_of(pod).map(discovery_tcp::ring::Ring::status);
+    status.and_then(|it| it.waiting_for).unwrap_or_default()
+}

@@ -135,7 +135,7 @@ pub(super) const NODE_SETTINGS: &[Setting] = &[
         "recovery",
         "HOW",
         "What is done when the quorum is lost for good: census (with proofs of death) or manual",
-        "census, where the finder lists every process for sure, else manual",
+        "census, where a census forms the cluster, else manual",
         r#""census""#,
     )
     .one_of(&["census", "manual"]),

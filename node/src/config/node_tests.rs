@@ -265,3 +265,16 @@ fn what_depends_on_other_settings_is_derived_as_a_value() {
         assert_eq!(plan.derived(key).unwrap().0, value, "{key}");
     }
 }
+
+#[test]
+fn a_census_recovers_only_what_a_census_formed() {
+    let single = ("ring.formation", "single");
+    let node = read(IN_A_POD, &[single]).unwrap().node;
+    assert_eq!(node.ring.recovery, Recovery::Manual);
+
+    let told = read(IN_A_POD, &[single, ("ring.recovery", "census")]).unwrap_err();
+    assert!(
+        told.contains("ring.recovery") && told.contains("give manual"),
+        "{told}"
+    );
+}

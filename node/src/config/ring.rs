@@ -9,7 +9,7 @@ use discovery_tcp::{Formation, Merge, Quorum, Recovery, RingConfig};
 use twox_hash::XxHash64;
 
 use super::node::count;
-use super::node_settings::{FORMATION, NAMES, PAYLOAD_BYTES_MAX, SHARED};
+use super::node_settings::{FORMATION, NAMES, PAYLOAD_BYTES_MAX, RECOVERY, SHARED};
 use super::plan::{FinderPlan, Part};
 use super::settings::Setting;
 use super::values::{Reader, time};
@@ -23,12 +23,7 @@ pub(super) fn ring_config(reader: &mut Reader<'_>, finder: Option<&FinderPlan>) 
     if let Some(formation) = formation(reader, finder.is_none() || lists_all) {
         config.formation = formation;
     }
-    config.recovery = if lists_all {
-        Recovery::Census
-    } else {
-        Recovery::Manual
-    };
-    choose(reader, "recovery", RECOVERIES, &mut config.recovery);
+    recovery(reader, &mut config);
     choose(reader, "proof", PROOFS, &mut config.proof);
     choose(reader, "quorum", QUORUMS, &mut config.quorum);
     choose(reader, "merge", MERGES, &mut config.merge);
@@ -165,6 +160,20 @@ fn formation(reader: &mut Reader<'_>, lists_all: bool) -> Option<Formation> {
         Some(other) => reader.fault(FORMATION, Some(other), "give census, majority or single"),
     }
     None
+}
+
+/// What is done about a lost quorum: a census only where one formed the cluster, for an epoch by the
+/// clock is above all listings.
+fn recovery(reader: &mut Reader<'_>, config: &mut RingConfig) {
+    let by_census = config.formation == Formation::Census;
+    if !by_census {
+        config.recovery = Recovery::Manual;
+    }
+    choose(reader, "recovery", RECOVERIES, &mut config.recovery);
+    if config.recovery == Recovery::Census && !by_census {
+        let remedy = "a census recovers only what a census formed; give manual";
+        reader.fault(RECOVERY, Some("census"), remedy);
+    }
 }
 
 fn names(reader: &mut Reader<'_>) -> Vec<NodeName> {
