@@ -7,6 +7,7 @@ use discovery_core::{NodeId, TopologyId};
 
 use super::decide::{Told, step_down};
 use super::input::LinkId;
+use super::member::Membership;
 use super::observation::Observation;
 use super::planted::Bug;
 use super::{Life, Ring};
@@ -75,11 +76,14 @@ impl Ring {
             if whole {
                 self.serve(from);
             }
-        } else if same_cluster && (m.topology().member(from).is_none() || m.lead.is_none()) {
+        } else if same_cluster && (m.topology().member(from).is_none() || m.needs_promises()) {
             // It was removed too long ago, stands on a branch that ended, or lags too far to help a
             // candidate: the topology itself tells it to start anew (SNAP).
             let snapshot = m.log.snapshot();
             self.fx.send_to(from, Message::Snapshot(snapshot));
+        } else if same_cluster && m.lead.is_none() {
+            // Others may keep what this member has never had: it is for who would lead it to say
+            // that nobody does (SNAP-3).
         } else if same_cluster {
             let behind = m
                 .id()
@@ -159,6 +163,13 @@ impl Ring {
         } else {
             self.ask_again();
         }
+    }
+}
+
+impl Membership {
+    /// Whether it stands for a term, or recovers, and needs the promises of others for it.
+    fn needs_promises(&self) -> bool {
+        self.lead.is_none() && (self.takeover.candidacy.is_some() || self.survivor.is_asking())
     }
 }
 

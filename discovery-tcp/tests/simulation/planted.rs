@@ -36,7 +36,7 @@ struct Case(Bug, &'static str, &'static str, By, &'static str);
 const CHECK: &str = "check";
 
 /// A seed means something else whenever the core draws otherwise, so that many are tried.
-const SEEDS_MAX: u64 = 600;
+const SEEDS_MAX: u64 = 1500;
 
 /// The same of storms, which are longer.
 const STORMS_MAX: u64 = 40;
@@ -55,7 +55,7 @@ const CASES: &[Case] = &[
     Case(Bug::PromiseQuorumOffByOne, "TAKE-5", "half of the promises make a candidate the coordinator",
         scene!(crossroads::a_candidate_hears_of_one_other), "P2"),
     Case(Bug::ProposesBehindChange, "DECIDE-4", "messages are proposed behind an undecided change",
-        By::Seed(970), "P7"),
+        By::Seed(1590), "P7"),
     Case(Bug::NoNewPromises, "TAKE-6", "a re-proposed change is led on from without new promises",
         scene!(borders::a_change_is_decided_by_two), "P2"),
     Case(Bug::LeadsOnOverInstall, "DECIDE-1", "who is told of a change goes on leading behind it",

@@ -82,3 +82,27 @@ fn who_lags_behind_the_history_is_removed_for_it() {
     let lags = matches!(evidence, Evidence::Lag { versions_behind } if *versions_behind > 0);
     assert!(lags, "{evidence}");
 }
+
+// Clauses: SNAP-3, STAND-2
+#[test]
+fn a_member_that_is_a_little_behind_keeps_its_id_when_it_asks_who_has_just_joined() {
+    // C59. The way from the coordinator to p-4 is cut for a second while q joins. p-4 lacks a few
+    // entries, which everybody has but q, whose history begins with its snapshot.
+    for seed in 0..20 {
+        let mut own = world(None);
+        own.seed = seed;
+        let mut cluster = members_of(own, 5);
+        let id = cluster.node_of("p-4");
+        let since = cluster.now();
+        cluster.start("q");
+        cluster.cut("p-0", "p-4");
+        for number in 0_u64..100 {
+            cluster.publish("p-1", &number.to_be_bytes());
+            cluster.run_for(10 * MS);
+        }
+
+        sound(&cluster);
+        assert_eq!(cluster.node_of("p-4"), id, "seed {seed}");
+        assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
+    }
+}
