@@ -1,6 +1,6 @@
 //! Recoveries that an operator forces: their epochs, and what is said of one that fails (RECOVER-8).
 
-use discovery_core::Epoch;
+use discovery_core::{Epoch, Topology};
 use discovery_tcp::message::Message;
 use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::{ApiFaults, Cluster, Fate};
@@ -41,7 +41,7 @@ fn refusal(cluster: &Cluster) -> String {
 }
 
 fn epoch_of(cluster: &Cluster, pod: &str) -> Option<Epoch> {
-    cluster.topology_of(pod).map(|it| it.epoch())
+    cluster.topology_of(pod).map(Topology::epoch)
 }
 
 // Clauses: RECOVER-8
