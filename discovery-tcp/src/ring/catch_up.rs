@@ -11,7 +11,7 @@ use super::member::Membership;
 use super::observation::Observation;
 use super::planted::Bug;
 use super::{Life, Ring};
-use crate::message::{Decided, Decision, Fetch, Message, Watermark};
+use crate::message::{Decided, DecidedEntry, Decision, Fetch, Message, Position, Watermark};
 
 /// Shortest time between two fetches.
 const FETCH_PAUSE: Duration = Duration::from_millis(20);
@@ -41,7 +41,12 @@ impl Ring {
         };
         let ours = m.id();
         if ours.cluster_id != theirs.cluster_id {
-            self.meet_cluster(theirs);
+            if m.log.splits_off_to(theirs.cluster_id) {
+                // It was decided, and the word of that was lost.
+                self.fetch_from(from);
+            } else {
+                self.meet_cluster(theirs);
+            }
             return;
         }
         if theirs > ours {
@@ -103,12 +108,16 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let forked = decided.entries.iter().any(|entry| match &*entry.decision {
-            Decision::Change(change) => change.cluster.is_some(),
-            Decision::Message(_) => false,
-        });
         let known = m.topology().member(from).is_some();
-        if decided.topology.cluster_id != m.id().cluster_id && !forked && !known {
+        let next = m.log.decided().next();
+        // Behind another decision at its position, a split and what follows it are of no log of
+        // this member's.
+        let is_ours = match split_in(decided) {
+            Some(position) => position >= next,
+            None => known && decided.first > next,
+        };
+        let is_ours = is_ours || self.fx.bug(Bug::SplitLearned);
+        if decided.topology.cluster_id != m.id().cluster_id && !is_ours {
             self.meet_cluster(decided.topology);
             return;
         }
@@ -173,6 +182,16 @@ impl Membership {
     }
 }
 
+/// Where these entries open another cluster.
+fn split_in(decided: &Decided) -> Option<Position> {
+    let splits_off = |entry: &DecidedEntry| match &*entry.decision {
+        Decision::Change(change) => change.cluster.is_some(),
+        Decision::Message(_) => false,
+    };
+    let place = decided.entries.iter().position(splits_off)?;
+    Some(decided.first.plus(place as u64))
+}
+
 /// Whether these entries open another cluster that this node is no part of: with a quorum it stays
 /// where it is (STAND-2).
 fn splits_off_without(me: NodeId, decided: &Decided) -> bool {
@@ -211,7 +230,6 @@ mod tests {
     use discovery_core::{ClusterId, Epoch, TopologyVersion};
 
     use super::*;
-    use crate::message::Position;
 
     // Counter-example C49.
     // Clauses: ANSWER-3

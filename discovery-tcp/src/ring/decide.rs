@@ -209,7 +209,7 @@ impl Ring {
     /// What is decided takes effect.
     pub(super) fn deliver(&mut self, delivered: Delivered, told: Told) {
         self.fx.counters.decided += 1;
-        if told == Told::ByOthers {
+        if told == Told::ByOthers && !self.fx.bug(Bug::DeadAreHeard) {
             self.recover_no_more();
         }
         match delivered {

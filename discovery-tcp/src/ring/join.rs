@@ -369,6 +369,14 @@ impl Ring {
             };
             position = position.next();
             gone |= delivered.is_some_and(|one| one.removes(me));
+            let past = self.fx.bug(Bug::LearnsPastAdmission);
+            if learner.topology().member(me).is_some() && !past {
+                // What was decided behind its admission it delivers, as every member does (P6).
+                self.acknowledge(from);
+                self.join_if_admitted();
+                self.on_decided(link, from, decided);
+                return true;
+            }
         }
         let behind = learner.decided() < decided.decided;
         let ended = !behind && decided.topology > learner.id();

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use discovery_core::{NodeId, Term, Topology, TopologyEvent, TopologyId};
+use discovery_core::{ClusterId, NodeId, Term, Topology, TopologyEvent, TopologyId};
 
 use super::history::History;
 use super::planted::{Bug, Planted};
@@ -228,6 +228,12 @@ impl Log {
     /// Whether what this term proposes is a change that opens another cluster.
     pub(super) fn splits_off_under(&self, term: Term) -> bool {
         self.aside.as_ref().is_some_and(|(aside, _)| *aside == term)
+    }
+
+    /// Whether a change was accepted here that opens this very cluster.
+    pub(super) fn splits_off_to(&self, cluster: ClusterId) -> bool {
+        let aside = self.aside.as_ref().map(|(_, decision)| &**decision);
+        matches!(aside, Some(Decision::Change(change)) if change.cluster == Some(cluster))
     }
 
     /// What a coordinator of this term proposes and has not decided.

@@ -57,6 +57,8 @@ pub enum Bug {
     ReportedEarly,
     /// member behind the history gets a snapshot (Installed) instead of being removed — SNAP
     LagSkippedBySnapshot,
+    /// a learner learns on behind its own admission, and begins there — JOIN-5
+    LearnsPastAdmission,
     // forming and joining
     /// grant counts though the node id is not the one contacted before the listing — FORM-5
     SuccessorsGrantCounts,
@@ -111,11 +113,15 @@ pub enum Bug {
     ProofByOtherPod,
     /// members that do not answer count as dead — RECOVER-3
     ProvenBySilence,
+    /// a recoverer hears the dead, and leads on over what it learns — RECOVER-6
+    DeadAreHeard,
+    /// what a split decided is learned by who did not go with it — RECOVER-8
+    SplitLearned,
 }
 
 impl Bug {
     /// Every bug that can be planted.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 52] = [
         Self::QuorumOffByOne,
         Self::PromiseQuorumOffByOne,
         Self::ProposesBehindChange,
@@ -140,6 +146,7 @@ impl Bug {
         Self::RepeatsPublication,
         Self::ReportedEarly,
         Self::LagSkippedBySnapshot,
+        Self::LearnsPastAdmission,
         Self::SuccessorsGrantCounts,
         Self::GrantKept,
         Self::ContactAfterListing,
@@ -165,6 +172,8 @@ impl Bug {
         Self::MajorityOfPromisers,
         Self::ProofByOtherPod,
         Self::ProvenBySilence,
+        Self::DeadAreHeard,
+        Self::SplitLearned,
     ];
 }
 

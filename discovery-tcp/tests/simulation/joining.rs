@@ -3,15 +3,15 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use discovery_core::Evidence;
+use discovery_core::{Evidence, Topology};
 use discovery_tcp::Recovery;
 use discovery_tcp::message::Message;
 use discovery_tcp::ring::{Bug, LastingCause, Notice, Ring, TurnedAwayCause};
 use discovery_tcp::sim::{Cluster, Fate, World};
 
 use crate::stage::{
-    MS, SECOND, is_between, lose, members, members_of, pod, sound, told_since, versions_since,
-    wait, wait_for, world,
+    MS, SECOND, is_between, lose, members, members_of, pod, said_in, sound, told_since,
+    versions_since, wait, wait_for, world,
 };
 
 /// Twenty join three confirmed members, and each dies as soon as it is a member, before it has
@@ -395,4 +395,47 @@ fn a_newcomer_that_was_kept_waiting_for_long_follows_a_change_of_coordinators() 
     cluster.run_for(120 * SECOND);
     sound(&cluster);
     assert!(asked.get(), "{}", cluster.standings().join("\n"));
+}
+
+/// Positions of the messages that a pod delivered in topologies of at least this version.
+fn delivered_since(cluster: &Cluster, pod: &str, version: u64) -> Vec<u64> {
+    let told = cluster.told_at(pod);
+    told.filter_map(|told| match &told.notice {
+        Notice::Message(it) if it.topology.version.get() >= version => Some(it.position),
+        _ => None,
+    })
+    .collect()
+}
+
+/// p-3 is admitted, and hears of it only with what was decided behind that. C60.
+pub(crate) fn a_new_member_hears_late_of_its_admission(bug: Option<Bug>) -> Cluster {
+    let mut cluster = members(bug, 3);
+    let before = cluster.topology_of("p-0").map(Topology::id);
+    lose(&mut cluster, move |passing, message| {
+        passing.to.label().starts_with("p-3.") && said_in(message) > before
+    });
+    cluster.start("p-3");
+    wait(&mut cluster, "p-3 is admitted", |it| {
+        it.members_at("p-1").len() == 4
+    });
+    for number in 0_u64..10 {
+        cluster.publish("p-1", &number.to_be_bytes());
+        cluster.run_for(10 * MS);
+    }
+    cluster.break_links("p-0", "p-3", true);
+    cluster.intercept_nothing();
+    cluster.run_for(5 * SECOND);
+    cluster
+}
+
+// Clauses: JOIN-5, JOIN-10, PUB-4
+#[test]
+fn a_new_member_delivers_everything_behind_its_admission() {
+    let cluster = a_new_member_hears_late_of_its_admission(None);
+    sound(&cluster);
+    let version = cluster.agreed().map(|it| it.version().get());
+    let version = version.unwrap_or_default();
+    let everywhere = delivered_since(&cluster, "p-1", version);
+    assert!(!everywhere.is_empty());
+    assert_eq!(delivered_since(&cluster, "p-3", version), everywhere);
 }

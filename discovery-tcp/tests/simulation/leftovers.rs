@@ -208,8 +208,8 @@ enum Told {
 
 /// p-4 is asked by p-1 for what p-0 decided, answers, and is lost with p-0, p-3 and p-5; p-1
 /// recovers with p-2, which accepts the change; then the answer arrives.
-fn a_word_of_the_dead_reaches_the_recoverer() -> Cluster {
-    let mut own = world(None);
+pub(crate) fn a_word_of_the_dead_reaches_the_recoverer(bug: Option<Bug>) -> Cluster {
+    let mut own = world(bug);
     own.config.recovery_after = 500 * MS;
     own.config.recovery_pause = (50 * MS, 200 * MS);
     let mut cluster = members_of(own, 6);
@@ -266,7 +266,7 @@ fn a_word_of_the_dead_reaches_the_recoverer() -> Cluster {
 // Clauses: ANSWER-1, ANSWER-3, RECOVER-6
 #[test]
 fn words_of_the_dead_are_not_taken_by_who_recovers() {
-    let cluster = a_word_of_the_dead_reaches_the_recoverer();
+    let cluster = a_word_of_the_dead_reaches_the_recoverer(None);
     sound(&cluster);
     assert!(
         cluster.are_one_cluster(&["p-1", "p-2"]),

@@ -12,7 +12,7 @@
 //! | `watching`, `alerting` | who is gone, and who hears of it |
 //! | `losing`, `meeting` | a lost majority, another cluster |
 //! | `proving`, `recovering`, `leftovers` | who is dead, who goes on without them, and with what |
-//! | `forcing` | recoveries that an operator forces |
+//! | `forcing`, `splitting` | recoveries that an operator forces; who hears of them |
 //! | `linking` | links, their limits, the values that are named |
 //! | `publishing` | publications that something ended |
 //! | `reasons` | why members are removed, or told of and not removed |
@@ -47,6 +47,7 @@ mod publishing;
 mod reasons;
 mod recovering;
 mod reviews;
+mod splitting;
 mod stage;
 mod storm;
 mod sweep;

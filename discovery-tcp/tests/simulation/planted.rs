@@ -13,7 +13,7 @@ use discovery_tcp::sim::{self, Cluster, Swarm, Violation};
 use crate::storm::storm;
 use crate::{
     borders, crossroads, deciding, exempting, forming, granting, joining, leftovers, proving,
-    recovering,
+    recovering, splitting,
 };
 
 /// A directed schedule, with a mistake planted or without.
@@ -98,6 +98,8 @@ const CASES: &[Case] = &[
         By::Seed(3), "P6"),
     Case(Bug::LagSkippedBySnapshot, "SNAP-2", "a member behind the history is brought forward by a snapshot",
         scene!(crossroads::a_member_falls_behind_the_history), "P2"),
+    Case(Bug::LearnsPastAdmission, "JOIN-5", "a learner learns on behind its own admission",
+        scene!(joining::a_new_member_hears_late_of_its_admission), "P6"),
     Case(Bug::SuccessorsGrantCounts, "FORM-5", "a grant of the successor of whom was contacted counts",
         scene!(granting::a_successor_grants), "P4"),
     Case(Bug::GrantKept, "FORM-4", "who grants is bound to nothing by it",
@@ -148,6 +150,10 @@ const CASES: &[Case] = &[
         scene!(proving::another_pod_answers_for_one_listed_no_more), "P3"),
     Case(Bug::ProvenBySilence, "RECOVER-3", "silence proves a death",
         scene!(proving::a_silent_member_is_listed_no_more), "P3"),
+    Case(Bug::DeadAreHeard, "RECOVER-6", "a recoverer hears the dead, and leads on over what it learns",
+        scene!(leftovers::a_word_of_the_dead_reaches_the_recoverer), "P2"),
+    Case(Bug::SplitLearned, "RECOVER-8", "who did not go with a split learns what it decided",
+        scene!(splitting::an_old_question_is_answered_by_a_split), "P2"),
 ];
 
 /// What was planted once, and breaks no promise.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use discovery_core::TopologyId;
 use discovery_tcp::Moment;
 use discovery_tcp::message::Message;
 use discovery_tcp::ring::{Bug, Notice};
@@ -128,4 +129,14 @@ pub(crate) fn versions_since(cluster: &Cluster, pod: &str, since: Moment) -> usi
 pub(crate) fn waits_for(cluster: &Cluster, pod: &str) -> String {
     let status = cluster.ring_of(pod).map(discovery_tcp::ring::Ring::status);
     status.and_then(|it| it.waiting_for).unwrap_or_default()
+}
+
+/// Which topology the speaker is in, where a message says so.
+pub(crate) fn said_in(message: &Message) -> Option<TopologyId> {
+    match message {
+        Message::Propose(it) => Some(it.topology),
+        Message::Decided(it) => Some(it.topology),
+        Message::Heartbeat(it) => Some(it.topology),
+        _ => None,
+    }
 }

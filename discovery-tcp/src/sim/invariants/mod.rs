@@ -8,7 +8,7 @@
 //! | P3 quorum | DECIDE-5, RECOVER-4 | `quorum` |
 //! | P4 no silence | FORM, JOIN, ANSWER | `formation` |
 //! | P5 incarnation | JOIN, STAND | `incarnation` |
-//! | P6 exactly once | DECIDE, SNAP | `exactly_once` |
+//! | P6 exactly once | DECIDE, SNAP | `exactly_once` (at most once), `completeness` (once) |
 //! | P8 stability | CUT | `stability` (what must not be removed), `removal` (what must) |
 //! | P9 fencing | FORM-5, RECOVER-4 | `fencing` |
 //!
@@ -17,6 +17,7 @@
 
 mod agreement;
 mod chronicle;
+mod completeness;
 mod exactly_once;
 mod fencing;
 mod formation;
@@ -134,6 +135,7 @@ impl Checkers {
                 Box::new(formation::FormsOnce::new(config)),
                 Box::new(incarnation::Incarnation),
                 Box::new(exactly_once::ExactlyOnce::default()),
+                Box::new(completeness::Completeness::default()),
                 Box::new(stability::Stability::new(config)),
                 Box::new(removal::Removal::new(config)),
             ],
