@@ -34,6 +34,8 @@ pub(super) struct Contact {
     /// A dial is under way, begun at this look.
     dialling: Option<Look>,
     tries: u32,
+    /// How many of its addresses, one after the other, refused in this look.
+    refused: u8,
     /// Apart: a mass start keeps a contact for everybody at everybody, and few are looked at.
     sights: Option<Box<Sights>>,
 }
@@ -122,6 +124,7 @@ impl Contact {
             due,
             dialling: None,
             tries: 0,
+            refused: 0,
             sights: None,
         }
     }
@@ -200,6 +203,27 @@ impl Contact {
         self.dialling.take().is_none_or(|begun| begun == look)
     }
 
+    /// A dial has ended that says nothing.
+    pub(super) fn forget_dial(&mut self) {
+        self.dialling = None;
+        self.refused = 0;
+    }
+
+    /// What a dial of one address says of the process: that it refuses only once all of them did, one
+    /// after the other, for it may listen at one alone. Nothing while some are left to be dialled.
+    pub(super) fn conclude(&mut self, outcome: DialOutcome) -> Option<DialOutcome> {
+        let all = self.seed.addresses().len();
+        self.refused = match outcome {
+            DialOutcome::Refused => self.refused.saturating_add(1),
+            _ => 0,
+        };
+        if outcome == DialOutcome::Refused && usize::from(self.refused) < all {
+            return None;
+        }
+        self.refused = 0;
+        Some(outcome)
+    }
+
     /// A dial ended without meeting it; the platform is asked for its pod under this number.
     pub(super) fn see(&mut self, look: Look, outcome: DialOutcome, question: Option<u64>) {
         *self.sight_mut(look) = Sight {
@@ -244,6 +268,7 @@ impl Contact {
     /// A listing is asked for: who is met now must answer after it, who is not is looked at again.
     pub(super) fn list(&mut self) {
         self.unlist();
+        self.refused = 0;
         self.listed_as = self.met;
     }
 
@@ -355,6 +380,36 @@ mod tests {
         assert!(!contact.is_foreign_still());
         contact.see_foreign(Look::AfterListing, NodeId::from_u128(7));
         assert!(contact.is_foreign_still());
+    }
+
+    // Counter-example C64.
+    // Clauses: FORM-7
+    #[test]
+    fn who_has_two_addresses_is_refused_at_both_before_it_is_exempt() {
+        let both: [SocketAddr; 2] = [
+            "10.0.0.2:47500".parse().unwrap(),
+            "[fd00::2]:47500".parse().unwrap(),
+        ];
+        let seed = Seed::at(both[0]).and_at(both[1]);
+        let mut contact = Contact::new(seed, Moment::START);
+        let mut dial = |look, outcome| {
+            let to = contact.dial(look);
+            assert!(contact.dial_ended(look));
+            (to, contact.conclude(outcome))
+        };
+        let (refused, silent) = (DialOutcome::Refused, DialOutcome::Silent);
+        let look = Look::BeforeListing;
+
+        assert_eq!(dial(look, refused), (both[0], None));
+        assert_eq!(dial(look, refused), (both[1], Some(refused)));
+        assert_eq!(dial(look, refused), (both[0], None));
+        assert_eq!(dial(look, silent), (both[1], Some(silent)));
+        assert_eq!(dial(look, refused), (both[0], None));
+        // The look after the listing begins anew.
+        contact.list();
+        let to = contact.dial(Look::AfterListing);
+        assert!(contact.dial_ended(Look::AfterListing));
+        assert_eq!((to, contact.conclude(refused)), (both[1], None));
     }
 
     // Clauses: FORM-7

@@ -160,6 +160,14 @@ impl Contacts {
         }
     }
 
+    /// A dial ended, and what was seen by it counts for nothing.
+    pub(super) fn not_seen(&mut self, identity: &ProcessIdentity, now: Moment) {
+        if let Some(contact) = self.get_mut(identity) {
+            contact.due = now + REDIAL;
+            contact.forget_dial();
+        }
+    }
+
     /// It is not dialled again before then.
     pub(super) fn rest(&mut self, identity: &ProcessIdentity, until: Moment) {
         if let Some(contact) = self.get_mut(identity) {
@@ -213,6 +221,10 @@ impl Contacts {
         if !contact.dial_ended(look) {
             return;
         }
+        let Some(outcome) = contact.conclude(outcome) else {
+            contact.due = fx.now;
+            return;
+        };
         let pod = contact.seed.pod_uid.clone().zip(contact.seed.name.clone());
         let pod = pod.filter(|_| outcome == DialOutcome::Refused);
         let question = pod.map(|(uid, name)| {

@@ -95,7 +95,8 @@ impl Ring {
         };
         (forced.since, forced.has_asked) = (now, true);
         let cluster = forced.cluster;
-        m.takeover.candidacy = None;
+        // It may have stood meanwhile, and been elected by a majority that it does not hear any more.
+        step_down(m);
         m.log.promise(term);
         self.fx.observe(|| Observation::Promised { term });
         m.survivor.term = Some(term);

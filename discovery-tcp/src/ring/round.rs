@@ -86,24 +86,35 @@ impl Round {
         outcome: DialOutcome,
         fx: &mut Effects,
     ) {
-        self.contacts.dialled(identity, self.look(), outcome, fx);
+        match self.look() {
+            Some(look) => self.contacts.dialled(identity, look, outcome, fx),
+            None => self.contacts.not_seen(identity, fx.now),
+        }
     }
 
     /// A process of a cluster of another name answered for a contact.
     pub(super) fn foreign(&mut self, identity: &ProcessIdentity, node: NodeId, now: Moment) {
-        self.contacts.foreign(identity, self.look(), node, now);
+        match self.look() {
+            Some(look) => self.contacts.foreign(identity, look, node, now),
+            None => self.contacts.not_seen(identity, now),
+        }
     }
 
     /// Dials whoever is due among the first `wave` contacts.
     pub(super) fn dial_due(&mut self, wave: usize, fx: &mut Effects) {
-        self.contacts.dial_due(wave, self.look(), fx);
+        // Who is met while a listing is under way is met.
+        let look = self.look().unwrap_or(Look::BeforeListing);
+        self.contacts.dial_due(wave, look, fx);
     }
 
-    fn look(&self) -> Look {
+    /// What not meeting somebody counts for now: nothing while a listing is under way, as nobody knows
+    /// on which side of it that would be (FORM-7).
+    fn look(&self) -> Option<Look> {
         match self.stage {
-            RoundStage::Contacting | RoundStage::Listing(_) => Look::BeforeListing,
+            RoundStage::Contacting => Some(Look::BeforeListing),
+            RoundStage::Listing(_) => None,
             RoundStage::Looking(_) | RoundStage::Asking(_) | RoundStage::Relisting { .. } => {
-                Look::AfterListing
+                Some(Look::AfterListing)
             }
         }
     }

@@ -64,6 +64,12 @@ impl Ring {
         }
         m.quorum = true;
         m.quorum_lost_at = None;
+        if m.survivor.forced.is_some() {
+            self.command_failed("a quorum is back");
+        }
+        let Life::Member(m) = &mut self.life else {
+            return;
+        };
         if !m.opens_epoch() {
             m.survivor.over();
             self.fx.timers.clear(Timer::Recovery);

@@ -58,7 +58,7 @@ pub(crate) fn an_exempt_pod_founds_meanwhile(bug: Option<Bug>) -> Cluster {
     }
     cluster.start_container("a");
     // It has seen B refused and waiting, and its listing is read: C is not in it.
-    cluster.run_for(350 * MS);
+    cluster.run_for(SECOND);
     cluster.hold_answers("a", true);
     cluster.watch("a", WatchFault::Silent);
     cluster.start("c");

@@ -6,7 +6,8 @@
 //! | `crossroads` | two coordinators, word by word |
 //! | `borders` | two coordinators and a change that both decide |
 //! | `storm` | few members under constant loss, by seed |
-//! | `forming`, `granting`, `exempting` | who founds, whose word counts, who need not be heard |
+//! | `forming`, `granting` | who founds, whose word counts |
+//! | `exempting`, `between` | who need not be heard, and what is seen beside a listing |
 //! | `founding` | founding by a majority of names |
 //! | `joining`, `deciding`, `leaving` | becoming a member, agreeing, going |
 //! | `watching`, `alerting` | who is gone, and who hears of it |
@@ -26,6 +27,7 @@
 #![cfg(test)]
 
 mod alerting;
+mod between;
 mod borders;
 mod conformance;
 mod crossroads;

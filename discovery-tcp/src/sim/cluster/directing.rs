@@ -66,6 +66,16 @@ impl Cluster {
         self.make_pod(&name(pod), Contents::Ring(Box::new(config)))
     }
 
+    /// The next process of a pod belongs to a cluster of another name, as after an edit of what its
+    /// container reads.
+    pub fn turn_foreign(&mut self, pod: &str) {
+        let mut config = self.config.clone();
+        config.cluster_name = Arc::from("another");
+        if let Some(id) = self.pod_of(pod) {
+            self.contents.insert(id, Contents::Ring(Box::new(config)));
+        }
+    }
+
     /// Makes a pod whose process takes connections and never answers.
     pub fn start_hung(&mut self, pod: &str) -> PodId {
         self.make_pod(&name(pod), Contents::Hung)
