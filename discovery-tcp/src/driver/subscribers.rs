@@ -21,12 +21,15 @@ pub const DELIVERIES_MAX: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Subscribers {
     state: Mutex<State>,
-    standing: watch::Sender<Standing>,
+    /// Tells the standing. Whoever looks at it keeps back whoever tells it, so that it is told
+    /// while no lock is held, and read by nobody here.
+    told: watch::Sender<Standing>,
 }
 
 #[derive(Debug)]
 struct State {
     node: NodeInfo,
+    standing: Standing,
     backlog: Backlog,
     queues: Vec<Weak<Queue>>,
     is_over: bool,
@@ -41,11 +44,12 @@ impl Subscribers {
         Self {
             state: Mutex::new(State {
                 node,
+                standing: standing.clone(),
                 backlog: Backlog::default(),
                 queues: Vec::new(),
                 is_over: false,
             }),
-            standing: watch::Sender::new(standing),
+            told: watch::Sender::new(standing),
         }
     }
 
@@ -54,11 +58,11 @@ impl Subscribers {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        self.standing.borrow().clone()
+        lock(&self.state).standing.clone()
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+        self.told.subscribe()
     }
 
     /// A new subscription, with everything it has missed since the topology that it names.
@@ -81,66 +85,68 @@ impl Subscribers {
     /// The local node stands otherwise.
     pub(super) fn stands(&self, standing: &Standing) -> Overflows {
         let mut state = lock(&self.state);
-        self.standing.send_replace(standing.clone());
-        state.deliver(&Delivery::Standing(standing.clone()), standing)
+        state.standing = standing.clone();
+        let overflows = state.deliver(&Delivery::Standing(standing.clone()));
+        self.tell(state);
+        overflows
     }
 
     /// A topology is in force that no event led to.
     pub(super) fn installed(&self, topology: &Topology, cause: SnapshotCause) -> Overflows {
         let mut state = lock(&self.state);
         state.backlog.installed(topology);
-        self.refresh(topology);
+        let changes = state.refresh(topology);
         let topology = topology.clone();
-        let snapshot = Delivery::Snapshot { topology, cause };
-        state.deliver(&snapshot, &self.standing.borrow())
+        let overflows = state.deliver(&Delivery::Snapshot { topology, cause });
+        if changes {
+            self.tell(state);
+        }
+        overflows
     }
 
     /// A change was decided.
     pub(super) fn changed(&self, event: TopologyEvent) -> Overflows {
         let mut state = lock(&self.state);
         state.backlog.changed(&event);
-        self.refresh(&event.topology);
-        state.deliver(&Delivery::Changed(event), &self.standing.borrow())
+        let changes = state.refresh(&event.topology);
+        let overflows = state.deliver(&Delivery::Changed(event));
+        if changes {
+            self.tell(state);
+        }
+        overflows
     }
 
     /// A message was decided.
     pub(super) fn message(&self, message: Message) -> Overflows {
         let mut state = lock(&self.state);
         state.backlog.message(&message);
-        state.deliver(&Delivery::Message(message), &self.standing.borrow())
+        state.deliver(&Delivery::Message(message))
     }
 
     /// Nothing will ever happen again: it stands like this for good.
     pub(super) fn end(&self, last: Standing) {
         let mut state = lock(&self.state);
         state.is_over = true;
-        self.standing.send_if_modified(|standing| {
-            let changes = !standing.is_over();
-            if changes {
-                *standing = last;
-            }
-            changes
-        });
         for queue in state.queues.drain(..).filter_map(|queue| queue.upgrade()) {
             queue.end();
         }
+        if !state.standing.is_over() {
+            state.standing = last;
+            self.tell(state);
+        }
     }
 
-    /// Keeps the topology that the standing carries the one in force.
-    fn refresh(&self, in_force: &Topology) {
-        self.standing.send_if_modified(|standing| match standing {
-            Standing::Member { topology } | Standing::WithoutQuorum { stale: topology } => {
-                topology.clone_from(in_force);
-                true
-            }
-            _ => false,
-        });
+    /// Tells the standing to those who watch it, after the lock is free.
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        let standing = state.standing.clone();
+        drop(state);
+        self.told.send_replace(standing);
     }
 }
 
 impl State {
     /// Queues a delivery for everybody who is still subscribed.
-    fn deliver(&mut self, delivery: &Delivery, standing: &Standing) -> Overflows {
+    fn deliver(&mut self, delivery: &Delivery) -> Overflows {
         let mut overflows = Overflows(0);
         self.queues.retain(|queue| {
             let Some(queue) = queue.upgrade() else {
@@ -148,11 +154,22 @@ impl State {
             };
             if queue.push(delivery) == Room::Gone {
                 overflows.0 += 1;
-                queue.start_over(self.backlog.topology(), standing);
+                queue.start_over(self.backlog.topology(), &self.standing);
             }
             true
         });
         overflows
+    }
+
+    /// Keeps the topology that the standing carries the one in force; whether it carries one.
+    fn refresh(&mut self, in_force: &Topology) -> bool {
+        match &mut self.standing {
+            Standing::Member { topology } | Standing::WithoutQuorum { stale: topology } => {
+                topology.clone_from(in_force);
+                true
+            }
+            _ => false,
+        }
     }
 }
 

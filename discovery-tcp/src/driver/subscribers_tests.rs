@@ -167,3 +167,26 @@ async fn a_subscriber_that_waits_is_woken() {
     assert_eq!(subscribers.changed(event.clone()), Overflows(0));
     assert_eq!(reader.await.unwrap(), Some(Delivery::Changed(event)));
 }
+
+#[test]
+fn who_looks_at_the_standing_may_ask_for_anything_else_meanwhile() {
+    let (subscribers, topology) = member();
+    let (asked, told) = std::sync::mpsc::sync_channel(1);
+    let standing = Standing::Member { topology };
+    let standings = subscribers.watch();
+    std::thread::scope(|scope| {
+        let looked_at = standings.borrow();
+        let teller = scope.spawn(|| subscribers.stands(&standing));
+        // Long enough for it to come to where it waits for the one who looks.
+        let _ = told.recv_timeout(std::time::Duration::from_millis(200));
+        let subscribers = &subscribers;
+        scope.spawn(move || {
+            let heard = (subscribers.node(), subscribers.standing());
+            asked.send(heard).unwrap();
+        });
+        let heard = told.recv_timeout(std::time::Duration::from_secs(2));
+        drop(looked_at);
+        assert_eq!(teller.join().unwrap(), Overflows(0));
+        assert!(heard.is_ok(), "it waits for whom it keeps waiting");
+    });
+}
