@@ -226,7 +226,13 @@ impl Queue {
     fn start_over(&self, topology: Option<&Topology>, standing: &Standing) {
         let mut state = lock(&self.state);
         state.deliveries.clear();
-        let snapshot = topology.map(|topology| Delivery::Snapshot {
+        // Who came from further on lost only standings; it is still told what it has not heard.
+        let after = state.after;
+        let reached = topology.filter(|it| !after.is_some_and(|after| it.id() < after));
+        if reached.is_some() {
+            state.after = None;
+        }
+        let snapshot = reached.map(|topology| Delivery::Snapshot {
             topology: topology.clone(),
             cause: SnapshotCause::Behind,
         });

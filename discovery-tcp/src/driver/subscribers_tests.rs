@@ -190,3 +190,33 @@ fn who_looks_at_the_standing_may_ask_for_anything_else_meanwhile() {
         assert!(heard.is_ok(), "it waits for whom it keeps waiting");
     });
 }
+
+#[test]
+fn who_is_ahead_and_too_slow_misses_nothing_after_its_snapshot() {
+    let (subscribers, topology) = member();
+    let (second, third) = {
+        let second = join(&topology);
+        let third = join(&second.topology);
+        (second, third)
+    };
+    let ahead = subscribers.subscribe(Some(second.topology.id()));
+    let standing = subscribers.standing();
+    let mut overflows = 0;
+    for _ in 0..=DELIVERIES_MAX {
+        overflows += subscribers.stands(&standing).0;
+    }
+    assert_eq!(overflows, 1);
+    assert_eq!(subscribers.changed(second.clone()), Overflows(0));
+    assert_eq!(subscribers.changed(third), Overflows(0));
+    let mut at = None;
+    for delivery in unread(&ahead).into_iter().flatten() {
+        match delivery {
+            Delivery::Snapshot { topology, .. } => at = Some(topology.id()),
+            Delivery::Changed(event) => {
+                assert!(at.is_none_or(|at| at == event.previous), "a gap: {at:?}");
+                at = Some(event.topology.id());
+            }
+            _ => {}
+        }
+    }
+}
