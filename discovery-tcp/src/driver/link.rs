@@ -74,6 +74,8 @@ pub(super) struct Link {
     written: usize,
     needs_flush: bool,
     closing: Option<Closing>,
+    /// Its end is told, or need not be.
+    is_over: bool,
 }
 
 /// How far closing has come.
@@ -105,6 +107,7 @@ impl Link {
             written: 0,
             needs_flush: false,
             closing: None,
+            is_over: false,
         }
     }
 
@@ -249,6 +252,24 @@ impl Link {
         let closed = Happening::Closed { link, is_greeted };
         self.links.inbox.push(closed);
     }
+
+    /// Carries frames, or closes, as it is ordered.
+    fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (order, is_written) = match self.poll_write_queued(cx) {
+            Poll::Ready(Ok(order)) => (order, true),
+            // While the other side takes no more, its words and new orders are still heard.
+            Poll::Pending => (self.outbox.peek(cx), false),
+            Poll::Ready(Err(_)) => {
+                self.report_closed();
+                return Poll::Ready(());
+            }
+        };
+        match order {
+            Order::Drop => Poll::Ready(()),
+            Order::Close => self.poll_close(cx, is_written),
+            Order::Carry => self.poll_receive(cx).map(|Ended| self.report_closed()),
+        }
+    }
 }
 
 impl Future for Link {
@@ -256,19 +277,17 @@ impl Future for Link {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let link = self.get_mut();
-        let (order, is_written) = match link.poll_write_queued(cx) {
-            Poll::Ready(Ok(order)) => (order, true),
-            // While the other side takes no more, its words and new orders are still heard.
-            Poll::Pending => (link.outbox.peek(cx), false),
-            Poll::Ready(Err(_)) => {
-                link.report_closed();
-                return Poll::Ready(());
-            }
-        };
-        match order {
-            Order::Drop => Poll::Ready(()),
-            Order::Close => link.poll_close(cx, is_written),
-            Order::Carry => link.poll_receive(cx).map(|Ended| link.report_closed()),
+        let ended = link.poll_carry(cx);
+        link.is_over = ended.is_ready();
+        ended
+    }
+}
+
+/// A stream that panics ends its link like any other trouble.
+impl Drop for Link {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.report_closed();
         }
     }
 }

@@ -81,9 +81,11 @@ impl Links {
         };
         let (links, outbox) = (Arc::clone(self), Arc::clone(outbox));
         tokio::spawn(async move {
+            let dialling = Dialling::new(&links, link);
             let permits = Permits::to_dial(place);
             // Boxed, so that the task of a link that is open holds no room for opening it.
             let opened = Box::pin(until_over(&outbox, links.open(to))).await;
+            dialling.end();
             match opened {
                 None => {}
                 Some(Ok(secured)) => {
@@ -98,7 +100,11 @@ impl Links {
     async fn open(&self, to: SocketAddr) -> Result<SecuredLink, DialFailure> {
         let open = async {
             let secured = self.security.dial(sockets::connect(to).await?, to).await;
-            secured.map_err(|error| sockets::failure(&error))
+            secured.map_err(|error| match sockets::failure(&error) {
+                // Somebody listens there, whatever it says now: no refusal (FORM-7).
+                DialFailure::Refused => DialFailure::Unreachable,
+                failure => failure,
+            })
         };
         let opened = timeout(self.dial_timeout, open).await;
         opened.unwrap_or(Err(DialFailure::TimedOut))
@@ -142,6 +148,32 @@ impl Links {
             biased;
             _ = over.wait_for(|over| *over) => None,
             secured = timeout(self.hello_timeout, secure) => secured.ok()?.ok(),
+        }
+    }
+}
+
+/// A dial that has failed if it ends in no other way, as when securing the link panics.
+struct Dialling {
+    links: Option<Arc<Links>>,
+    link: LinkId,
+}
+
+impl Dialling {
+    fn new(links: &Arc<Links>, link: LinkId) -> Self {
+        let links = Some(Arc::clone(links));
+        Self { links, link }
+    }
+
+    /// What became of it is told by others.
+    fn end(mut self) {
+        self.links = None;
+    }
+}
+
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        if let Some(links) = self.links.take() {
+            links.fail(self.link, DialFailure::NotTried);
         }
     }
 }
