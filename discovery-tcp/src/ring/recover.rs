@@ -102,7 +102,13 @@ impl Ring {
         }
         let is_asking = m.survivor.is_asking();
         let leads_on = m.lead.is_some() && !opens_epoch;
-        if is_asking && leads_on && m.lost_coordinator(now, &self.config) {
+        let lost = m.lost_coordinator(now, &self.config);
+        if leads_on && !lost && !is_asking {
+            // Elected a moment ago: the majority that promised may still accept.
+            self.fx.within(Timer::Recovery, LOOK);
+            return;
+        }
+        if leads_on && lost && is_asking {
             // Elected, and then heard by no majority: the round goes on.
             step_down(m);
         }
