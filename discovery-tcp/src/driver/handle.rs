@@ -109,6 +109,9 @@ impl TcpDiscovery {
 
     /// Where the local node stands, as a watch: it sees the newest standing, not each one.
     ///
+    /// The protocol's task waits for as long as what `borrow()` gives is held: clone what it shows,
+    /// and let it go before you await or compute anything.
+    ///
     /// It does not keep the node running; it closes some time after the node has stopped.
     pub fn standings(&self) -> watch::Receiver<Standing> {
         self.inner.subscribers.watch()

@@ -1,5 +1,5 @@
 //! Who subscribed, and what each has not read yet. The protocol's task tells it everything; no
-//! subscriber can hold that task up.
+//! subscription, however slowly it is read, holds that task up.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
