@@ -213,11 +213,12 @@ impl Contact {
     /// after the other, for it may listen at one alone. Nothing while some are left to be dialled.
     pub(super) fn conclude(&mut self, outcome: DialOutcome) -> Option<DialOutcome> {
         let all = self.seed.addresses().len();
+        let all = u8::try_from(all).unwrap_or(u8::MAX);
         self.refused = match outcome {
             DialOutcome::Refused => self.refused.saturating_add(1),
             _ => 0,
         };
-        if outcome == DialOutcome::Refused && usize::from(self.refused) < all {
+        if outcome == DialOutcome::Refused && self.refused < all {
             return None;
         }
         self.refused = 0;
@@ -268,12 +269,12 @@ impl Contact {
     /// A listing is asked for: who is met now must answer after it, who is not is looked at again.
     pub(super) fn list(&mut self) {
         self.unlist();
-        self.refused = 0;
         self.listed_as = self.met;
     }
 
     /// What belonged to the last listing is void.
     pub(super) fn unlist(&mut self) {
+        self.refused = 0;
         self.listed_as = None;
         self.answered = false;
         let differs = self.after().dial.is_some()
