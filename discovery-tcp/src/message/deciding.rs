@@ -41,6 +41,16 @@ pub enum Decision {
     Message(PublishedMessage),
 }
 
+impl Decision {
+    /// The change that splits a cluster off its parent, if this is one (RECOVER-8).
+    pub(crate) fn split(&self) -> Option<&TopologyChange> {
+        match self {
+            Self::Change(change) => change.cluster.is_some().then_some(change),
+            Self::Message(_) => None,
+        }
+    }
+}
+
 /// A message as its publisher sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedMessage {

@@ -184,10 +184,7 @@ impl Membership {
 
 /// Where these entries open another cluster.
 fn split_in(decided: &Decided) -> Option<Position> {
-    let splits_off = |entry: &DecidedEntry| match &*entry.decision {
-        Decision::Change(change) => change.cluster.is_some(),
-        Decision::Message(_) => false,
-    };
+    let splits_off = |entry: &DecidedEntry| entry.decision.split().is_some();
     let place = decided.entries.iter().position(splits_off)?;
     Some(decided.first.plus(place as u64))
 }
@@ -195,12 +192,11 @@ fn split_in(decided: &Decided) -> Option<Position> {
 /// Whether these entries open another cluster that this node is no part of: with a quorum it stays
 /// where it is (STAND-2).
 fn splits_off_without(me: NodeId, decided: &Decided) -> bool {
-    decided.entries.iter().any(|entry| match &*entry.decision {
-        Decision::Change(change) => {
-            change.cluster.is_some() && change.failures.iter().any(|(id, _)| *id == me)
-        }
-        Decision::Message(_) => false,
-    })
+    let mut splits = decided
+        .entries
+        .iter()
+        .filter_map(|entry| entry.decision.split());
+    splits.any(|change| change.failures.iter().any(|(id, _)| *id == me))
 }
 
 /// Whether these are words of who had not installed this topology: behind the change that made it,

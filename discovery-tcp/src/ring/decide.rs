@@ -105,16 +105,13 @@ impl Ring {
             term,
             count: propose.tick,
         };
-        // Who splits off coordinates nothing here, whatever it will there (RECOVER-8).
-        let is_new = m.tick.term < term && !m.log.splits_off_under(term);
-        if is_new || m.tick.term == term {
-            m.saw_tick(tick, self.fx.now);
-        }
+        let is_first = m.tick.term < term;
+        let another_coordinates = m.saw_tick(tick, self.fx.now) && is_first;
         m.gather_own(from, term, position, propose.tick);
         let children = self.children_of(propose);
         self.pass_on(propose, &children);
-        if is_new {
-            // Another may coordinate, and not know whom this member accuses.
+        if another_coordinates {
+            // It may not know whom this member accuses.
             self.say(true);
         }
         if propose.relay {

@@ -81,9 +81,7 @@ impl Ring {
             term: mandate.term,
             count: 1,
         };
-        if !mandate.splits_off {
-            m.saw_tick(tick, self.fx.now);
-        }
+        m.saw_tick(tick, self.fx.now);
         // It has just asked everybody, and has links to all; the tree below it has none yet.
         m.tree_from = m.tree_from.max(self.fx.now + self.config.settle);
         self.announce();
@@ -179,9 +177,7 @@ impl Ring {
                 term: lead.term,
                 count: lead.tick,
             };
-            if !m.log.splits_off_under(tick.term) {
-                m.saw_tick(tick, now);
-            }
+            m.saw_tick(tick, now);
         }
         self.announce();
     }

@@ -93,14 +93,6 @@ pub(super) struct Log {
     planted: Planted,
 }
 
-/// Whether this change opens another cluster.
-fn splits_off(decision: &Decision) -> bool {
-    match decision {
-        Decision::Change(change) => change.cluster.is_some(),
-        Decision::Message(_) => false,
-    }
-}
-
 impl Log {
     /// The log of a founder, or of a learner with its snapshot.
     pub(super) fn starting(
@@ -218,7 +210,7 @@ impl Log {
 
     /// Accepts an own proposal (DECIDE-4).
     pub(super) fn append_own(&mut self, term: Term, decision: Arc<Decision>) {
-        if splits_off(&decision) {
+        if decision.split().is_some() {
             self.aside = Some((term, decision));
         } else {
             self.tail.push_back(decision);
@@ -232,8 +224,8 @@ impl Log {
 
     /// Whether a change was accepted here that opens this very cluster.
     pub(super) fn splits_off_to(&self, cluster: ClusterId) -> bool {
-        let aside = self.aside.as_ref().map(|(_, decision)| &**decision);
-        matches!(aside, Some(Decision::Change(change)) if change.cluster == Some(cluster))
+        let split = self.aside.as_ref().and_then(|(_, aside)| aside.split());
+        split.is_some_and(|change| change.cluster == Some(cluster))
     }
 
     /// What a coordinator of this term proposes and has not decided.
@@ -270,7 +262,7 @@ impl Log {
             return Verdict::Missing;
         }
         if let [only] = propose.entries.as_slice()
-            && splits_off(only)
+            && only.split().is_some()
         {
             if propose.term != self.promised {
                 return Verdict::Unpromised;

@@ -182,9 +182,10 @@ impl Membership {
         self.coordinator().is_none() || now.since(self.tick_at) > self.tick_limit(config)
     }
 
-    /// Takes note of a tick; true if it is new.
+    /// Takes note of a tick; true if it is new. Who splits off coordinates nothing here, whatever it
+    /// will there: its term moves no tick (RECOVER-8).
     pub(super) fn saw_tick(&mut self, tick: Tick, now: Moment) -> bool {
-        if tick <= self.tick {
+        if tick <= self.tick || self.log.splits_off_under(tick.term) {
             return false;
         }
         self.tick = tick;
