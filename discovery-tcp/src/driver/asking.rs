@@ -7,14 +7,17 @@ use std::time::Duration;
 use discovery_core::{
     Finder, FinderCause, FinderError, Finding, PodFact, PodRef, Provenance, SeedReport,
 };
-use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
 
 use super::inbox::Happening;
 use super::links::Links;
 
 /// How long one question may take; a finder's own limits are well below.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long after it went wrong a watch is begun anew.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks the finder for one driver.
 #[derive(Debug)]
@@ -42,23 +45,8 @@ impl Asking {
         };
         self.watches += 1;
         let (finder, watch) = (Arc::clone(finder), self.watches);
-        let owed = self.owed(move |error| Happening::Seeds {
-            watch,
-            report: SeedReport::new(
-                Finding::Unknown(error),
-                None,
-                Provenance::new("the finder"),
-                false,
-            ),
-        });
-        let task = tokio::spawn(async move {
-            let mut seeds = finder.watch();
-            // Ends with the watch: it is aborted when it is dropped, or when the driver stops.
-            loop {
-                let report = seeds.changed().await;
-                owed.links.inbox.push(Happening::Seeds { watch, report });
-            }
-        });
+        let links = Arc::clone(&self.links);
+        let task = tokio::spawn(watch_on(finder, links, watch));
         self.watch = Some(task.abort_handle());
     }
 
@@ -116,6 +104,36 @@ impl Asking {
     }
 }
 
+/// Keeps the watch up: one that goes wrong is told of, and begun anew. Ends when it is aborted.
+async fn watch_on(finder: Arc<dyn Finder>, links: Arc<Links>, watch: u64) {
+    loop {
+        // Dropping the set ends what runs in it.
+        let mut watching = JoinSet::new();
+        watching.spawn(pass_reports_on(
+            Arc::clone(&finder),
+            Arc::clone(&links),
+            watch,
+        ));
+        watching.join_next().await;
+        let report = SeedReport::new(
+            Finding::Unknown(went_wrong()),
+            None,
+            Provenance::new("the finder"),
+            false,
+        );
+        links.inbox.push(Happening::Seeds { watch, report });
+        sleep(WATCH_PAUSE).await;
+    }
+}
+
+async fn pass_reports_on(finder: Arc<dyn Finder>, links: Arc<Links>, watch: u64) {
+    let mut seeds = finder.watch();
+    loop {
+        let report = seeds.changed().await;
+        links.inbox.push(Happening::Seeds { watch, report });
+    }
+}
+
 impl Drop for Asking {
     fn drop(&mut self) {
         self.unwatch();
@@ -124,6 +142,11 @@ impl Drop for Asking {
 
 fn no_finder() -> FinderError {
     FinderError::new(FinderCause::Unsupported, "the node has no finder")
+}
+
+fn went_wrong() -> FinderError {
+    let detail = "the finder panicked, or its task was ended";
+    FinderError::new(FinderCause::Failed, detail)
 }
 
 fn too_late() -> FinderError {
@@ -156,7 +179,10 @@ impl Owed {
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        let detail = "the finder panicked, or its task was ended";
-        self.give(FinderError::new(FinderCause::Failed, detail));
+        self.give(went_wrong());
     }
 }
+
+#[cfg(test)]
+#[path = "asking_tests.rs"]
+mod tests;
