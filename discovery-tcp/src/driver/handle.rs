@@ -202,10 +202,13 @@ impl TcpDiscovery {
     ///
     /// Dropping the future does not take the stop back.
     pub async fn shutdown(&self) {
-        // If it is not taken, the node has stopped already.
-        let _ = self.inner.commands.send(Command::Stop).await;
         let mut ended = self.inner.ended.clone();
-        let _ = timeout(SHUTDOWN_LIMIT, ended.changed()).await;
+        let stop = async {
+            // If it is not taken, the node has stopped already.
+            let _ = self.inner.commands.send(Command::Stop).await;
+            let _ = ended.changed().await;
+        };
+        let _ = timeout(SHUTDOWN_LIMIT, stop).await;
     }
 
     /// Makes the protocol go wrong, as a mistake in it would.

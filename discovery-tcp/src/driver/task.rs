@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use discovery_core::{LeaveError, PublishError, Standing};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::consume_budget;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -86,6 +87,12 @@ impl ProtocolTask {
                 () = alarm.as_mut(), if self.ring.next_deadline().is_some() => {}
             }
             self.take_in();
+            // However much goes on, one command is taken each turn.
+            match self.commands.try_recv() {
+                Ok(command) => self.obey(command),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => break,
+            }
             let now = self.clock.now();
             if self.ring.next_deadline().is_some_and(|due| due <= now) {
                 self.tell(Input::Deadline);
