@@ -229,20 +229,6 @@ impl Ring {
             self.fx.emit(Notice::Published { request, result });
         }
     }
-
-    /// No longer a member by decision: the node id is given up with every link (ANSWER, STAND).
-    fn gone_by_decision(&mut self) {
-        let Life::Member(m) = &mut self.life else {
-            return;
-        };
-        if m.leaving.is_some() {
-            self.left(Ok(()));
-            return;
-        }
-        let last = m.topology().clone();
-        let joined_at = m.joined_at;
-        self.removed(last, joined_at);
-    }
 }
 
 impl Membership {

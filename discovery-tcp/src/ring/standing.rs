@@ -93,9 +93,7 @@ impl Ring {
         }
         let impossible = !quorum && m.survivor.impossible == Some(theirs.cluster_id);
         if impossible && self.config.merge == Merge::Auto {
-            let last = m.topology().clone();
-            let joined_at = m.joined_at;
-            self.removed(last, joined_at);
+            self.gives_up();
         }
     }
 
@@ -111,15 +109,38 @@ impl Ring {
         }
         let newer = topology.id() > m.id();
         let holds_me = topology.member(self.me.id()).is_some();
-        if newer && !holds_me || topology.id() >= m.id() && holds_me && m.lead.is_none() {
-            let last = m.topology().clone();
-            let joined_at = m.joined_at;
-            self.removed(last, joined_at);
+        if newer && !holds_me {
+            self.gone_by_decision();
+        } else if topology.id() >= m.id() && holds_me && m.lead.is_none() {
+            self.gives_up();
         }
     }
 
+    /// No longer a member by decision: the node id is given up with every link (ANSWER, STAND).
+    pub(super) fn gone_by_decision(&mut self) {
+        self.gone(Ok(()));
+    }
+
+    /// Gives the node id up by its own choice, though nobody decided it.
+    fn gives_up(&mut self) {
+        self.gone(Err(LeaveError::NotDecided));
+    }
+
+    /// Who leaves has left now, whichever way it went: it does not join again.
+    fn gone(&mut self, left: Result<(), LeaveError>) {
+        let Life::Member(m) = &self.life else {
+            return;
+        };
+        if m.leaving.is_some() {
+            self.left(left);
+            return;
+        }
+        let (last, joined_at) = (m.topology().clone(), m.joined_at);
+        self.removed(last, joined_at);
+    }
+
     /// The node id is given up with every link; a new one joins after a pause that grows (JOIN).
-    pub(super) fn removed(&mut self, last: Topology, joined_at: Moment) {
+    fn removed(&mut self, last: Topology, joined_at: Moment) {
         let now = self.fx.now;
         self.forget_publications();
         self.note_other_names(&last);

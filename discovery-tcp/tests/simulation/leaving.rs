@@ -8,7 +8,8 @@ use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::Cluster;
 
 use crate::stage::{
-    MS, SECOND, failed_since, is_between, lose, members, sound, told_since, wait, wait_for,
+    MS, SECOND, failed_since, is_between, lose, members, members_of, sound, told_since, wait,
+    wait_for, world,
 };
 
 /// Whether it proposes a change.
@@ -127,4 +128,38 @@ fn a_rolling_restart_suspects_nobody_and_takes_two_versions_a_pod() {
     let versions = version(&cluster) - before;
     assert!(versions <= 6, "{versions} versions");
     assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
+}
+
+// Clauses: LEAVE-1, STAND-2
+#[test]
+fn a_leave_ends_though_the_leaver_is_told_of_its_removal_by_a_whole_topology() {
+    // C66: p-2 leaves, an operator removes it, and it hears of that when no history goes back as far.
+    let mut own = world(None);
+    own.config.history_max = 8;
+    let mut cluster = members_of(own, 3);
+    lose(&mut cluster, |passing, message| {
+        let is_told = matches!(message, Message::Propose(_) | Message::Decided(_));
+        let asks = matches!(message, Message::Leave(_) | Message::Fetch(_));
+        is_told && passing.to.label() == "p-2.1" || asks && passing.from.label() == "p-2.1"
+    });
+    let id = cluster.node_of("p-2").expect("it runs");
+    let process = cluster.process_of("p-2");
+    cluster.unwant("p-2");
+    cluster.leave("p-2");
+    cluster.remove("p-0", id);
+    for number in 0_u64..40 {
+        cluster.publish("p-1", &number.to_be_bytes());
+        cluster.run_for(10 * MS);
+    }
+    cluster.intercept_nothing();
+    cluster.run_for(5 * SECOND);
+
+    sound(&cluster);
+    let told = cluster.told().iter();
+    let mut told = told.filter(|told| Some(told.process) == process);
+    assert!(
+        told.any(|told| matches!(&told.notice, Notice::Left(Ok(())))),
+        "{:?}",
+        cluster.standings()
+    );
 }
