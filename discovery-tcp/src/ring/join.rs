@@ -285,7 +285,7 @@ impl Ring {
                 return;
             }
             Life::Member(_) => {
-                self.on_foreign_snapshot(&snapshot.topology);
+                self.on_foreign_snapshot(snapshot);
                 return;
             }
             Life::Over => return,

@@ -12,7 +12,7 @@ use super::timers::Timer;
 use super::watch::SubjectState;
 use super::{Life, Ring};
 use crate::config::{Merge, RingConfig};
-use crate::message::{CloseReason, Leave, Message};
+use crate::message::{CloseReason, Leave, Message, Snapshot};
 use crate::moment::Moment;
 
 /// Members up to which everybody hears everybody, so that a majority can be counted.
@@ -99,19 +99,22 @@ impl Ring {
 
     /// A topology that this member is not part of, newer than its own, told whole: it is removed;
     /// or it lags too far to be caught up, which comes to the same (SNAP).
-    pub(super) fn on_foreign_snapshot(&mut self, topology: &Topology) {
+    pub(super) fn on_foreign_snapshot(&mut self, snapshot: &Snapshot) {
         let Life::Member(m) = &mut self.life else {
             return;
         };
+        let topology = &snapshot.topology;
         if topology.cluster_id() != m.id().cluster_id {
             self.meet_cluster(topology.id());
             return;
         }
         let newer = topology.id() > m.id();
         let holds_me = topology.member(self.me.id()).is_some();
+        // Its ask may have taken long, and it has everything by now.
+        let lacks = newer || topology.id() == m.id() && snapshot.position > m.log.decided();
         if newer && !holds_me {
             self.gone_by_decision();
-        } else if topology.id() >= m.id() && holds_me && m.lead.is_none() {
+        } else if lacks && holds_me && m.lead.is_none() {
             self.gives_up();
         }
     }

@@ -1,15 +1,17 @@
 //! Whom the application is told of, and why: removed for other reasons than an accusation, or
 //! accused for long and not removed (CUT-4, CUT-9, SNAP-3).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use discovery_core::Evidence;
 use discovery_tcp::message::Message;
-use discovery_tcp::ring::Notice;
-use discovery_tcp::sim::Cluster;
+use discovery_tcp::ring::{Notice, Ring};
+use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
-    MS, SECOND, failed_since, lose, members, members_of, pod, sound, told_since, wait, world,
+    MS, SECOND, failed_since, is_between, lose, members, members_of, pod, sound, told_since, wait,
+    world,
 };
 
 /// How often the application in a pod was told that each member is contested.
@@ -105,4 +107,52 @@ fn a_member_that_is_a_little_behind_keeps_its_id_when_it_asks_who_has_just_joine
         assert_eq!(cluster.node_of("p-4"), id, "seed {seed}");
         assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
     }
+}
+
+/// Four messages are decided, of which this pod misses the first. It asks p-0 for it, and the ask
+/// takes two seconds; a third tells it soon. Then more is decided than a history holds.
+fn an_ask_takes_long(count: usize, asker: &'static str) -> Cluster {
+    let mut own = world(None);
+    own.config.history_max = 8;
+    own.config.silence_limit = 4 * SECOND;
+    let mut cluster = members_of(own, count);
+    let (missed, late) = (Cell::new(false), Cell::new(false));
+    cluster.intercept(move |passing| {
+        let is_entry = matches!(passing.message, Message::Propose(it) if !it.entries.is_empty());
+        let is_ask = matches!(passing.message, Message::Fetch(_));
+        if is_between(passing, "p-0", asker) && is_entry && !missed.replace(true) {
+            return Fate::Lose;
+        }
+        if is_between(passing, asker, "p-0") && is_ask && !late.replace(true) {
+            return Fate::Late(2 * SECOND);
+        }
+        Fate::Pass
+    });
+    for number in 0_u64..4 {
+        cluster.publish("p-1", &number.to_be_bytes());
+        cluster.run_for(10 * MS);
+    }
+    cluster.run_for(1200 * MS);
+    for number in 4_u64..44 {
+        cluster.publish("p-1", &number.to_be_bytes());
+        cluster.run_for(10 * MS);
+    }
+    sound(&cluster);
+    let decided = |pod| cluster.ring_of(pod).map(Ring::decided);
+    assert_eq!(decided(asker), decided("p-0"));
+    cluster
+}
+
+// Clauses: SNAP-3, STAND-2
+#[test]
+fn who_lacks_nothing_keeps_its_id_though_its_ask_took_long() {
+    // C67: p-2 is the only one left to accept when its ask arrives.
+    let mut cluster = an_ask_takes_long(3, "p-2");
+    let id = cluster.node_of("p-2");
+    cluster.unwant("p-1");
+    cluster.crash("p-1");
+    cluster.run_for(3 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(cluster.node_of("p-2"), id);
 }
