@@ -44,6 +44,10 @@ impl Ring {
             let place = (*place + usize::from(again)) % lead.accepted.len();
             lead.note(place, (*position).min(end), *tick);
         }
+        lead.lagging.retain(|id, _| {
+            let place = m.roster.index_of(*id);
+            place.is_none_or(|place| !m.log.keeps_after(lead.accepted[place].0))
+        });
         confirm(m, news);
         let position = m.counted(&self.fx);
         if position > m.log.decided() {

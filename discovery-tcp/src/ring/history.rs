@@ -36,6 +36,10 @@ impl History {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The first of the newest `count` entries, at most so many bytes, and at least one; `None` if
     /// some of them are gone.
     pub(super) fn newest(&self, count: usize, bytes_max: usize) -> Option<Vec<DecidedEntry>> {

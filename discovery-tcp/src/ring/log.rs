@@ -428,6 +428,12 @@ impl Log {
         })
     }
 
+    /// Whether everything decided after a position is kept.
+    pub(super) fn keeps_after(&self, position: Position) -> bool {
+        let missing = self.decided.0.saturating_sub(position.0);
+        usize::try_from(missing).is_ok_and(|missing| missing <= self.history.len())
+    }
+
     /// What must hold whatever came before.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.promised < self.topology.term() {

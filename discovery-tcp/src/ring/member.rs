@@ -116,7 +116,8 @@ pub(super) struct Lead {
     pub(super) admission: Admission,
     pub(super) leaves: BTreeSet<NodeId>,
     pub(super) operator: BTreeMap<NodeId, String>,
-    pub(super) lagging: BTreeMap<NodeId, u64>,
+    /// Who asked below what is kept: when, and how many versions behind.
+    pub(super) lagging: BTreeMap<NodeId, (Moment, u64)>,
     pub(super) queue: VecDeque<Arc<Decision>>,
     pub(super) proposed: BTreeMap<NodeId, u64>,
     pub(super) doubt: Option<Doubt>,

@@ -37,7 +37,7 @@ impl Ring {
         };
         let mut removals = m.cut(&verdict);
         let lead = m.lead.as_ref()?;
-        removals.extend(lead.removals_beside_cuts(now, self.config.silence_limit * 3));
+        removals.extend(lead.removals_beside_cuts(now, self.config.silence_limit));
         let topology = m.log.topology();
         removals.retain(|id, _| topology.member(*id).is_some() && *id != me);
         self.appoint_probers(&verdict);
@@ -137,7 +137,8 @@ impl Ring {
     }
 
     /// Somebody asked below what is kept: it lags too far to be caught up, and is removed, never
-    /// skipped (SNAP).
+    /// skipped (SNAP). Not if it has accepted what is kept: its ask took long, and others answered
+    /// it meanwhile.
     pub(super) fn lags(&mut self, who: NodeId, versions_behind: u64) {
         let Life::Member(m) = &mut self.life else {
             return;
@@ -157,9 +158,13 @@ impl Ring {
             self.fx.send_to(who, Message::Snapshot(snapshot));
             return;
         }
-        if let Some(lead) = &mut m.lead {
-            lead.lagging.insert(who, versions_behind.max(1));
-            self.coordinate();
+        let place = m.roster.index_of(who);
+        let Some((lead, place)) = m.lead.as_mut().zip(place) else {
+            return;
+        };
+        if !m.log.keeps_after(lead.accepted[place].0) {
+            let lag = (self.fx.now, versions_behind.max(1));
+            lead.lagging.entry(who).or_insert(lag);
         }
     }
 
@@ -190,18 +195,21 @@ impl Lead {
     fn removals_beside_cuts(
         &self,
         now: Moment,
-        confirm_limit: Duration,
+        limit: Duration,
     ) -> impl Iterator<Item = (NodeId, Evidence)> {
         let operator = self.operator.iter().map(|(id, reason)| {
             let reason = reason.clone();
             (*id, Evidence::Operator { reason })
         });
-        let lagging = self.lagging.iter().map(|(id, versions_behind)| {
+        // What it accepted since it asked may be right behind its ask.
+        let is_certain = move |(since, _): &(Moment, u64)| now.since(*since) >= limit / 8;
+        let lagging = self.lagging.iter().filter(move |(_, lag)| is_certain(lag));
+        let lagging = lagging.map(|(id, (_, versions_behind))| {
             let versions_behind = *versions_behind;
             (*id, Evidence::Lag { versions_behind })
         });
         let unconfirmed = self.unconfirmed.iter();
-        let is_late = move |since: &Moment| now.since(*since) > confirm_limit;
+        let is_late = move |since: &Moment| now.since(*since) > limit * 3;
         let late = unconfirmed.filter(move |(_, (since, _, _))| is_late(since));
         let late = late.map(|(id, (_, admitted_at, _))| {
             let admitted_at = *admitted_at;

@@ -143,6 +143,18 @@ fn an_ask_takes_long(count: usize, asker: &'static str) -> Cluster {
     cluster
 }
 
+// Clauses: SNAP-3
+#[test]
+fn an_ask_that_took_long_removes_nobody() {
+    // C68.
+    let mut cluster = an_ask_takes_long(5, "p-4");
+    let since = cluster.now();
+    cluster.run_for(5 * SECOND);
+
+    sound(&cluster);
+    assert_eq!(failed_since(&cluster, "p-0", since), Vec::<String>::new());
+}
+
 // Clauses: SNAP-3, STAND-2
 #[test]
 fn who_lacks_nothing_keeps_its_id_though_its_ask_took_long() {
