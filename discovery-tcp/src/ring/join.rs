@@ -14,7 +14,8 @@ use super::planted::Bug;
 use super::timers::Timer;
 use super::{Life, Ring};
 use crate::message::{
-    Decided, Fetch, Join, JoinAnswer, JoinVerdict, MemberHint, Message, Snapshot, SnapshotAck,
+    Decided, Fetch, Join, JoinAnswer, JoinVerdict, MemberHint, Message, PhaseKind, Snapshot,
+    SnapshotAck,
 };
 use crate::moment::Moment;
 
@@ -44,6 +45,8 @@ pub(super) struct Joining {
     /// It asked for what follows on its snapshot and has not heard it.
     fetching: bool,
     heard_at: Moment,
+    /// Since when it was told nothing but to ask again, and who was asked last for that reason.
+    put_off: Option<(Moment, NodeId)>,
 }
 
 impl Joining {
@@ -54,6 +57,22 @@ impl Joining {
     fn aim_at(&mut self, member: MemberHint) {
         self.target = Some(member);
         self.unreachable.clear();
+    }
+
+    /// Being sent on is counted until anything else is answered, being put off until it is taken, or
+    /// told what keeps it out.
+    fn count(&mut self, verdict: &JoinVerdict) {
+        match verdict {
+            JoinVerdict::Redirect { .. } => {}
+            JoinVerdict::NotNow { .. } => self.redirected = 0,
+            JoinVerdict::Queued { .. }
+            | JoinVerdict::Refused { .. }
+            | JoinVerdict::NameTaken { .. }
+            | JoinVerdict::Unreachable { .. } => {
+                self.redirected = 0;
+                self.put_off = None;
+            }
+        }
     }
 
     /// The next of the target's addresses to dial; none once all of them have failed.
@@ -115,6 +134,38 @@ impl Ring {
         }
     }
 
+    /// Asks another member, if it is linked to one, once it was put off for a silence limit: whom it
+    /// asks may be cut off from the others, and would put it off for as long.
+    fn ask_another(&mut self, from: NodeId) {
+        let now = self.fx.now;
+        let limit = self.config.silence_limit;
+        let Life::Newcomer(newcomer) = &mut self.life else {
+            return;
+        };
+        let join = &mut newcomer.join;
+        let (since, last) = *join.put_off.get_or_insert((now, from));
+        let Some(target) = join.target.as_ref().filter(|_| now.since(since) > limit) else {
+            return;
+        };
+        let ends = self
+            .fx
+            .links
+            .iter()
+            .filter_map(|(_, link)| link.other_end());
+        let members = ends.filter(|end| end.phase == PhaseKind::Member && end.node.id() != from);
+        // One after the other: they may name each other, and the first again.
+        let Some(other) = members.min_by_key(|end| (end.node.id() <= last, end.node.id())) else {
+            return;
+        };
+        let other = MemberHint {
+            node: other.node.id(),
+            addresses: other.node.addresses().to_vec(),
+            topology: target.topology,
+        };
+        join.put_off = Some((now, other.node));
+        join.aim_at(other);
+    }
+
     fn give_up_target(&mut self) {
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
@@ -124,6 +175,7 @@ impl Ring {
         }
         newcomer.join.attempt = 0;
         newcomer.join.redirected = 0;
+        newcomer.join.put_off = None;
         self.fx.timers.clear(Timer::Join);
         self.fx.within(Timer::Round, Duration::ZERO);
     }
@@ -207,22 +259,20 @@ impl Ring {
         let Life::Newcomer(newcomer) = &mut self.life else {
             return;
         };
-        let Some(target) = &newcomer.join.target else {
+        let Some(target) = newcomer.join.target.as_ref().map(|it| it.node) else {
             return;
         };
-        if target.node != from {
+        if target != from {
             return;
         }
         newcomer.join.heard_at = now;
-        if !matches!(answer.verdict, JoinVerdict::Redirect { .. }) {
-            newcomer.join.redirected = 0;
-        }
+        newcomer.join.count(&answer.verdict);
         match answer.verdict {
             JoinVerdict::Queued { ahead } => {
                 self.waits(format!("{from} to admit it, {ahead} before it"));
             }
             JoinVerdict::Redirect { coordinator } => {
-                let same = coordinator.node == target.node || coordinator.node == self.me.id();
+                let same = coordinator.node == target || coordinator.node == self.me.id();
                 let denied = self.hearsay.denied_at(coordinator.node);
                 if denied.is_some_and(|at| now.since(at) < REDIRECTED_AGAIN) {
                     // Who sends it there does not know yet that nobody is, and will say it again.
@@ -244,6 +294,7 @@ impl Ring {
                 let pause = self.fx.jitter(retry_after.min(RETRY.1));
                 self.fx.after(Timer::Join, pause);
                 self.waits(waiting_for);
+                self.ask_another(from);
             }
             JoinVerdict::Refused {
                 reason: crate::message::RefusalReason::NodeId,

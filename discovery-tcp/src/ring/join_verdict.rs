@@ -16,6 +16,9 @@ use crate::message::{Join, JoinAnswer, JoinVerdict, MemberHint, Message, Refusal
 /// When a joiner that cannot be taken yet asks again.
 const SOON: Duration = Duration::from_millis(200);
 
+/// What a joiner is told that it waits for where nobody can be admitted.
+const NO_QUORUM: &str = "a coordinator with a quorum";
+
 impl Ring {
     pub(super) fn on_join(&mut self, from: NodeId, join: &Join) {
         let verdict = self.judge_join(from, join);
@@ -45,6 +48,10 @@ impl Ring {
         let Some(lead) = &mut m.lead else {
             return Some(redirect(m));
         };
+        if !m.quorum {
+            // It can admit nobody, and others may: the newcomer is to ask around.
+            return Some(not_now(NO_QUORUM));
+        }
         if lead.admission.asks_again(from) {
             let ahead = u32::try_from(lead.admission.len()).unwrap_or(u32::MAX);
             self.look_after_joiner(from);
@@ -130,7 +137,7 @@ fn redirect(m: &Membership) -> JoinVerdict {
                 topology: m.id(),
             },
         },
-        None => not_now("a coordinator with a quorum"),
+        None => not_now(NO_QUORUM),
     }
 }
 

@@ -439,3 +439,22 @@ fn a_new_member_delivers_everything_behind_its_admission() {
     assert!(!everywhere.is_empty());
     assert_eq!(delivered_since(&cluster, "p-3", version), everywhere);
 }
+
+// Clauses: JOIN-1
+#[test]
+fn a_newcomer_asks_another_where_it_is_put_off_for_long() {
+    // C69: p-0 is cut off from the others, before or after it has missed its quorum, and the first
+    // that x meets.
+    for cut_off_for in [0, 10] {
+        let mut cluster = members(None, 3);
+        cluster.partition(&[&["p-0"], &["p-1", "p-2"]]);
+        cluster.run_for(cut_off_for * SECOND);
+        cluster.start("x");
+        let limits = cluster.config().silence_limit * 10;
+        cluster.run_for(limits);
+
+        sound(&cluster);
+        let members = cluster.members_at("x");
+        assert_eq!(members, ["p-1", "p-2", "x"], "{:?}", cluster.standings());
+    }
+}
