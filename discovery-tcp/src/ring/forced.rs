@@ -59,7 +59,9 @@ impl Ring {
             self.refuse("there is a quorum; nothing has to be recovered");
             return;
         }
-        step_down(m);
+        if m.opens_epoch() {
+            step_down(m);
+        }
         m.survivor.over();
         m.survivor.number = self.fx.next_round();
         m.survivor.commanded = commanded;
@@ -144,6 +146,12 @@ impl Ring {
         let Some(forced) = &m.survivor.forced else {
             return;
         };
+        let is_new = m.lead.as_ref().is_some_and(|lead| lead.tick == 1);
+        if is_new && !m.opens_epoch() && !m.lost_coordinator(now, &self.config) {
+            // Elected a moment ago: the majority that promised may still accept.
+            self.fail_recovery("a quorum goes on");
+            return;
+        }
         let is_listed = forced.listing != ForcedListing::Awaited;
         if !forced.has_asked && (is_listed || now.since(forced.since) >= FORCED_WAIT) {
             self.ask_to_split_off();

@@ -6,7 +6,9 @@ use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::{ApiFaults, Cluster, Fate};
 use discovery_tcp::{Moment, Recovery};
 
-use crate::stage::{SECOND, is_between, members_of, sound, told_since, wait, world};
+use crate::stage::{
+    MS, SECOND, is_between, leads, lose, members_of, sound, told_since, wait, world,
+};
 
 /// Four members, two on each side of a cut, that have just lost their quorum.
 fn without_quorum() -> Cluster {
@@ -101,4 +103,42 @@ fn a_forced_recovery_is_refused_by_who_still_hears_the_tick() {
 
     sound(&cluster);
     assert_eq!(refusal(&cluster), "a quorum goes on");
+}
+
+// Clauses: RECOVER-8, TAKE-8
+#[test]
+fn a_command_does_not_take_back_an_election() {
+    // C70: one has just been elected by three of five, and hears the operator's word before what
+    // they accepted.
+    let rest = ["p-2", "p-3", "p-4"];
+    let mut cluster = members_of(world(None), 5);
+    for gone in ["p-0", "p-1"] {
+        cluster.unwant(gone);
+        cluster.lose_machine(gone);
+    }
+    lose(&mut cluster, |_, message| {
+        matches!(message, Message::PromiseAsk(_))
+    });
+    wait(&mut cluster, "they have no quorum", |it| {
+        let without = |pod| it.standing_of(pod).starts_with("without quorum");
+        rest.into_iter().all(without)
+    });
+    cluster.intercept_nothing();
+    for from in rest {
+        for to in rest.into_iter().filter(|to| *to != from) {
+            cluster.detour(from, to, 100 * MS);
+        }
+    }
+    wait(&mut cluster, "one is elected", |it| {
+        rest.into_iter().any(|pod| leads(it, pod))
+    });
+    let elected = rest.into_iter().find(|pod| leads(&cluster, pod));
+    let elected = elected.unwrap_or_default();
+    let standing = cluster.standing_of(elected);
+    assert!(standing.starts_with("without quorum"), "{standing}");
+    cluster.force_recovery(elected);
+    let is_back = cluster.run_until(SECOND, |it| it.are_one_cluster(&rest));
+
+    sound(&cluster);
+    assert!(is_back, "{:?}", cluster.standings());
 }

@@ -7,7 +7,7 @@ use discovery_tcp::message::{Message, RecoverVerdict};
 use discovery_tcp::ring::{Bug, Ring};
 use discovery_tcp::sim::{Cluster, Fate};
 
-use crate::stage::{MS, SECOND, lose, members, members_of, sound, wait, world};
+use crate::stage::{MS, SECOND, leads, lose, members, members_of, sound, wait, wait_for, world};
 
 /// C stays at {A, B, C} while A and B go on to {A, B, D}; then A and B are gone for good. R1.
 pub(crate) fn two_survivors_of_two_topologies(bug: Option<Bug>) -> Cluster {
@@ -201,4 +201,33 @@ fn without_a_quorum_asked_for_both_sides_of_a_cut_go_on() {
         it.are_one_cluster(&["p-0"]) && it.are_one_cluster(&["p-1"])
     });
     assert_eq!(cluster.clusters(), 2);
+}
+
+// Clauses: RECOVER-1, TAKE-2
+#[test]
+fn a_recovery_that_comes_due_does_not_take_back_an_election() {
+    // C65: two of three are a majority again, links take long, and the recovery of the new
+    // coordinator comes due at any moment before it hears what they accepted.
+    for after in (140..=300).step_by(20) {
+        let mut own = world(None);
+        own.config.recovery_after = after * MS;
+        let mut cluster = members_of(own, 3);
+        cluster.unwant("p-0");
+        cluster.lose_machine("p-0");
+        lose(&mut cluster, |_, message| {
+            matches!(message, Message::PromiseAsk(_))
+        });
+        wait(&mut cluster, "p-1 has no quorum", |it| {
+            it.standing_of("p-1").starts_with("without quorum")
+        });
+        cluster.intercept_nothing();
+        cluster.detour("p-1", "p-2", 100 * MS);
+        cluster.detour("p-2", "p-1", 100 * MS);
+        wait(&mut cluster, "p-2 is elected", |it| leads(it, "p-2"));
+        let is_majority = |it: &Cluster| it.are_one_cluster(&["p-1", "p-2"]);
+        wait(&mut cluster, "either way", |it| {
+            is_majority(it) || !leads(it, "p-2")
+        });
+        assert!(is_majority(&cluster), "recovery due after {after} ms");
+    }
 }

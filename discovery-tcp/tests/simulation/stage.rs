@@ -5,7 +5,7 @@ use std::time::Duration;
 use discovery_core::TopologyId;
 use discovery_tcp::Moment;
 use discovery_tcp::message::Message;
-use discovery_tcp::ring::{Bug, Notice};
+use discovery_tcp::ring::{Bug, Notice, Ring};
 use discovery_tcp::sim::{Cluster, Fate, Passing, World};
 
 /// A millisecond.
@@ -125,9 +125,15 @@ pub(crate) fn versions_since(cluster: &Cluster, pod: &str, since: Moment) -> usi
         .count()
 }
 
+/// Whether a pod coordinates, or did until it hears better.
+pub(crate) fn leads(cluster: &Cluster, pod: &str) -> bool {
+    let ring = cluster.ring_of(pod);
+    ring.and_then(Ring::coordinates).is_some()
+}
+
 /// What a pod says that it waits for; nothing if it waits for nothing.
 pub(crate) fn waits_for(cluster: &Cluster, pod: &str) -> String {
-    let status = cluster.ring_of(pod).map(discovery_tcp::ring::Ring::status);
+    let status = cluster.ring_of(pod).map(Ring::status);
     status.and_then(|it| it.waiting_for).unwrap_or_default()
 }
 
