@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use discovery_core::{NodeId, TopologyId};
+use discovery_core::{Member, NodeId, TopologyId};
 
 use super::decide::{Told, step_down};
 use super::input::LinkId;
+use super::links::Links;
 use super::member::Membership;
 use super::observation::Observation;
 use super::planted::Bug;
@@ -81,7 +82,10 @@ impl Ring {
             if whole {
                 self.serve(from);
             }
-        } else if same_cluster && (m.topology().member(from).is_none() || m.needs_promises()) {
+        } else if same_cluster
+            && (m.topology().member(from).is_none()
+                || m.needs_promises() && !m.elders_keep_more(from, &self.fx.links))
+        {
             // It was removed too long ago, stands on a branch that ended, or lags too far to help a
             // candidate: the topology itself tells it to start anew (SNAP).
             let snapshot = m.log.snapshot();
@@ -179,6 +183,19 @@ impl Membership {
     /// Whether it stands for a term, or recovers, and needs the promises of others for it.
     fn needs_promises(&self) -> bool {
         self.lead.is_none() && (self.takeover.candidacy.is_some() || self.survivor.is_asking())
+    }
+
+    /// Whether this member lacks what was asked for only because it joined later, and hears an elder
+    /// one that has come as far: that one may keep it, and `asker` will hear of it (SNAP-3).
+    fn elders_keep_more(&self, asker: NodeId, links: &Links) -> bool {
+        let is_here = |id: NodeId| {
+            let pulse = self.watch.pulses.get(&id);
+            pulse.is_some_and(|pulse| pulse.said_in == Some(self.id()))
+        };
+        let elders = self.topology().members().iter().take(self.place);
+        let mut elders = elders.map(Member::id).filter(|id| *id != asker);
+        let keeps = |id| links.is_linked(id) && !self.doubts(id) && is_here(id);
+        !self.log.has_forgotten() && elders.any(keeps)
     }
 }
 

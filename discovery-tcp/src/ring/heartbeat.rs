@@ -1,7 +1,7 @@
 //! Heartbeats (CUT, TIME): a member shows life to those that watch it, and tells them what it heard
 //! of theirs, what is decided and who coordinates.
 
-use discovery_core::NodeId;
+use discovery_core::{NodeId, TopologyId};
 
 use super::{Life, Ring};
 use crate::message::{Heartbeat, Message};
@@ -11,6 +11,8 @@ use crate::message::{Heartbeat, Message};
 pub(super) struct Pulse {
     sent: u64,
     heard: u64,
+    /// The topology in which the last one was said.
+    pub(super) said_in: Option<TopologyId>,
 }
 
 impl Ring {
@@ -44,7 +46,9 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        m.watch.pulses.entry(from).or_default().heard = heartbeat.sequence;
+        let pulse = m.watch.pulses.entry(from).or_default();
+        pulse.heard = heartbeat.sequence;
+        pulse.said_in = Some(heartbeat.topology);
         if let Some(subject) = m.watch.subjects.get_mut(&from) {
             subject.has_beaten = true;
             if subject.echo != heartbeat.echo {

@@ -12,6 +12,7 @@ pub(super) struct History {
     bytes: usize,
     entries_max: usize,
     bytes_max: usize,
+    has_forgotten: bool,
 }
 
 impl History {
@@ -21,7 +22,13 @@ impl History {
             bytes: 0,
             entries_max,
             bytes_max,
+            has_forgotten: false,
         }
+    }
+
+    /// Whether an entry had to go for want of room.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.has_forgotten
     }
 
     /// Keeps an entry; the oldest go where there is no room for them.
@@ -33,6 +40,7 @@ impl History {
                 break;
             };
             self.bytes -= weight::of_entry(&gone.decision);
+            self.has_forgotten = true;
         }
     }
 

@@ -434,6 +434,11 @@ impl Log {
         usize::try_from(missing).is_ok_and(|missing| missing <= self.history.len())
     }
 
+    /// Whether it kept more once than it does now, rather than having begun later.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.history.has_forgotten()
+    }
+
     /// What must hold whatever came before.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.promised < self.topology.term() {

@@ -11,7 +11,7 @@ use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
     MS, SECOND, failed_since, is_between, lose, members, members_of, pod, sound, told_since, wait,
-    world,
+    wait_for, world,
 };
 
 /// How often the application in a pod was told that each member is contested.
@@ -167,4 +167,42 @@ fn who_lacks_nothing_keeps_its_id_though_its_ask_took_long() {
 
     sound(&cluster);
     assert_eq!(cluster.node_of("p-2"), id);
+}
+
+// Clauses: SNAP-3, STAND-2
+#[test]
+fn a_laggard_keeps_its_id_while_another_than_a_new_candidate_can_serve_it() {
+    // C71: p-4 joined while p-3 was cut off. p-0 and p-1 are lost; p-4 recovers when p-3 is back, and
+    // is the first that it hears.
+    let mut cluster = members(None, 4);
+    lose(&mut cluster, |passing, message| {
+        let is_news = matches!(message, Message::Propose(_) | Message::Decided(_));
+        is_news && passing.to.label().starts_with("p-3.")
+    });
+    cluster.publish("p-1", b"missed");
+    cluster.run_for(100 * MS);
+    cluster.start("p-4");
+    let id = cluster.node_of("p-3");
+    let has_joined = cluster.run_until(5 * SECOND, |it| {
+        ["p-0", "p-1", "p-2", "p-4"]
+            .iter()
+            .all(|pod| it.members_at(pod).len() == 5)
+    });
+    assert!(has_joined, "{:?}", cluster.standings());
+    cluster.isolate("p-3");
+    cluster.intercept_nothing();
+    for gone in ["p-0", "p-1"] {
+        cluster.unwant(gone);
+        cluster.lose_machine(gone);
+    }
+    cluster.run_for(10 * SECOND);
+    assert_eq!(cluster.node_of("p-3"), id);
+    assert_eq!(cluster.members_at("p-2").len(), 5);
+    cluster.open_all_ways();
+    cluster.partition(&[&["p-2"], &["p-3"]]);
+    cluster.run_for(SECOND);
+    cluster.open_all_ways();
+
+    wait_for(&mut cluster, &["p-2", "p-3", "p-4"]);
+    assert_eq!(cluster.node_of("p-3"), id);
 }
