@@ -7,7 +7,7 @@ use discovery_tcp::message::{Message, RecoverVerdict};
 use discovery_tcp::ring::{Bug, Ring};
 use discovery_tcp::sim::{Cluster, Fate};
 
-use crate::stage::{MS, SECOND, leads, lose, members, members_of, sound, wait, wait_for, world};
+use crate::stage::{MS, SECOND, leads, lose, members, members_of, sound, wait, world};
 
 /// C stays at {A, B, C} while A and B go on to {A, B, D}; then A and B are gone for good. R1.
 pub(crate) fn two_survivors_of_two_topologies(bug: Option<Bug>) -> Cluster {
