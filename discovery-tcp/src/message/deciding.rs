@@ -224,6 +224,9 @@ pub struct PromiseRefused {
 /// Messages that a member wants decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
+    /// The topology of who published them: none but a member under the same one passes them on, and
+    /// none of another epoch takes them (PUB-1, PUB-3).
+    pub topology: TopologyId,
     /// The lowest sequence whose fate the publisher still waits for.
     pub first_pending: u64,
     /// The messages, in the order of their sequences.

@@ -75,6 +75,8 @@ pub(super) struct Publishing {
     pub(super) pending: VecDeque<Pending>,
     /// Up to which sequence, to whom, under which term they were sent last.
     pub(super) sent: Option<(NodeId, Term, u64)>,
+    /// Who passes them on, where the coordinator could not be dialled: until they are sent again.
+    pub(super) by: Option<NodeId>,
 }
 
 /// One own message that is not decided yet.

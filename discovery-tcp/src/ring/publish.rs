@@ -5,7 +5,7 @@ use std::sync::Arc;
 use discovery_core::{NodeId, PublishError, Topic};
 
 use super::input::LinkId;
-use super::member::Pending;
+use super::member::{Pending, Publishing};
 use super::output::Notice;
 use super::planted::Bug;
 use super::{Life, Ring};
@@ -87,43 +87,55 @@ impl Ring {
             Some((before, under, sent)) if before == to && under == term => sent,
             _ => 0,
         };
+        let mut by = to;
         if to != me && !self.fx.links.is_linked(to) {
             self.fx.ensure_link(&coordinator, 0);
+            let Some(other) = self.passes_on(to) else {
+                return;
+            };
+            by = other;
+        }
+        let Life::Member(m) = &mut self.life else {
             return;
-        }
-        let mut messages = Vec::new();
-        let mut bytes = 0;
-        let mut last = sent;
-        for pending in m
-            .publishing
-            .pending
-            .iter_mut()
-            .filter(|one| one.sequence > sent)
-        {
-            let weight = super::weight::of_entry(&pending.decision);
-            let full = messages.len() == BATCH.0 || bytes + weight > BATCH.1;
-            if full && !messages.is_empty() {
-                break;
-            }
-            bytes += weight;
-            last = pending.sequence;
-            pending.sent = true;
-            messages.push(Arc::clone(&pending.decision));
-        }
+        };
+        let (messages, last) = m.publishing.batch_after(sent);
         if messages.is_empty() {
             return;
         }
         m.publishing.sent = Some((to, term, last));
         let publish = Publish {
+            topology: m.id(),
             first_pending,
             messages,
         };
         if to == me {
             self.take_publications(me, &publish);
         } else {
-            self.fx.send_to(to, Message::Publish(publish));
+            self.fx.send_to(by, Message::Publish(publish));
         }
         self.send_publications();
+    }
+
+    /// Another member, to pass on what is for a coordinator that could not be dialled: a single link
+    /// that is down removes nobody, and may be down for long (C72). The next beat draws another one.
+    fn passes_on(&mut self, coordinator: NodeId) -> Option<NodeId> {
+        let Life::Member(m) = &mut self.life else {
+            return None;
+        };
+        if !m.out_of_reach.contains(&coordinator) {
+            return None;
+        }
+        let links = &self.fx.links;
+        let linked = |id: &NodeId| links.is_linked(*id);
+        if let Some(by) = m.publishing.by.filter(linked) {
+            return Some(by);
+        }
+        let others = m.others().map(|(_, node)| node.id());
+        let others: Vec<NodeId> = others.filter(linked).collect();
+        let count = u128::try_from(others.len()).ok().filter(|it| *it > 0)?;
+        let drawn = usize::try_from(self.fx.draw_u128() % count).ok()?;
+        m.publishing.by = others.get(drawn).copied();
+        m.publishing.by
     }
 
     /// Once a beat: what is still pending is sent again; the coordinator knows repetitions.
@@ -133,6 +145,7 @@ impl Ring {
         };
         if !m.publishing.pending.is_empty() {
             m.publishing.sent = None;
+            m.publishing.by = None;
             self.send_publications();
         }
     }
@@ -141,27 +154,36 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let Some(first) = publish
-            .messages
-            .first()
-            .and_then(|first| sequence_of(first))
-        else {
+        let first = publish.messages.first();
+        let Some((publisher, first)) = first.and_then(|first| origin_of(first)) else {
             self.nonsense(link);
             return;
         };
-        if m.lead.is_none() {
-            let coordinator = m.coordinator().map(discovery_core::NodeInfo::id);
-            let refused = PublishRefused {
-                sequence: first,
-                coordinator,
-            };
-            self.fx.send(link, Message::PublishRefused(refused));
+        let here = m.id();
+        let coordinator = m.coordinator().cloned();
+        if m.lead.is_some() {
+            let theirs = publish.topology;
+            let one = theirs.cluster_id == here.cluster_id && theirs.epoch == here.epoch;
+            if one && m.topology().member(publisher).is_some() {
+                self.take_publications(publisher, publish);
+            }
             return;
         }
-        if m.topology().member(from).is_none() {
-            return;
+        // Passed on once: two may each think that the other coordinates.
+        let next = coordinator.as_ref();
+        let next = next.filter(|it| it.id() != from && publisher == from);
+        if let Some(next) = next.filter(|_| publish.topology == here) {
+            let passed_on = Message::Publish(publish.clone());
+            if self.fx.send_to(next.id(), passed_on) {
+                return;
+            }
+            self.fx.ensure_link(next, 0);
         }
-        self.take_publications(from, publish);
+        let refused = PublishRefused {
+            sequence: first,
+            coordinator: coordinator.map(|it| it.id()),
+        };
+        self.fx.send(link, Message::PublishRefused(refused));
     }
 
     /// The coordinator takes what follows on what it has of this publisher (P6).
@@ -244,9 +266,34 @@ impl Ring {
     }
 }
 
-fn sequence_of(decision: &Decision) -> Option<u64> {
+impl Publishing {
+    /// What fits one request of what follows on a sequence, and the last sequence in it.
+    fn batch_after(&mut self, sent: u64) -> (Vec<Arc<Decision>>, u64) {
+        let mut messages = Vec::new();
+        let mut bytes = 0;
+        let mut last = sent;
+        for pending in self.pending.iter_mut().filter(|one| one.sequence > sent) {
+            let weight = super::weight::of_entry(&pending.decision);
+            let full = messages.len() == BATCH.0 || bytes + weight > BATCH.1;
+            if full && !messages.is_empty() {
+                break;
+            }
+            bytes += weight;
+            last = pending.sequence;
+            pending.sent = true;
+            messages.push(Arc::clone(&pending.decision));
+        }
+        (messages, last)
+    }
+}
+
+fn origin_of(decision: &Decision) -> Option<(NodeId, u64)> {
     match decision {
-        Decision::Message(message) => Some(message.sequence),
+        Decision::Message(message) => Some((message.publisher, message.sequence)),
         Decision::Change(_) => None,
     }
 }
+
+#[cfg(test)]
+#[path = "publish_tests.rs"]
+mod tests;

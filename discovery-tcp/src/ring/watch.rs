@@ -444,4 +444,4 @@ impl Subject {
 
 #[cfg(test)]
 #[path = "watch_tests.rs"]
-mod tests;
+pub(crate) mod tests;

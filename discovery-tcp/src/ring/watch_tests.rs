@@ -19,7 +19,7 @@ fn node(number: u64) -> NodeInfo {
 }
 
 /// A member since the start, the newest of three; it has met neither of the others.
-fn newest_of_three() -> Ring {
+pub(crate) fn newest_of_three() -> Ring {
     let start = Start {
         node: node(3),
         wall: UnixMillis(1),

@@ -1,10 +1,13 @@
 //! Publications that were under way when something ended: what their publisher is told, and how it
 //! goes on (PUB-2, PUB-6).
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use discovery_core::{PublishError, Published, Standing};
 use discovery_tcp::message::Message;
 use discovery_tcp::ring::Notice;
-use discovery_tcp::sim::Cluster;
+use discovery_tcp::sim::{Cluster, Fate};
 
 use crate::stage::{
     MS, SECOND, lose, members, members_of, sound, told_since, wait, wait_for, world,
@@ -39,7 +42,8 @@ fn is_told(answers: &[Answer], unknown: &[u64], unsent: &[u64]) -> bool {
         && told_unsent == unsent
 }
 
-/// Three members; p-1 has sent one message that nobody got, and then one that it had no link for.
+/// Three members; p-1 has sent one message that nobody got, and then one that it had no link
+/// for, to the coordinator or to another member.
 fn one_is_sent_and_one_is_not() -> (Cluster, u64, u64) {
     let mut cluster = members(None, 3);
     lose(&mut cluster, |_, message| {
@@ -47,8 +51,10 @@ fn one_is_sent_and_one_is_not() -> (Cluster, u64, u64) {
     });
     let sent = cluster.publish("p-1", b"nobody gets it").expect("it runs");
     cluster.run_for(10 * MS);
-    cluster.partition(&[&["p-0"], &["p-1"]]);
-    cluster.break_links("p-1", "p-0", true);
+    cluster.partition(&[&["p-0", "p-2"], &["p-1"]]);
+    for other in ["p-0", "p-2"] {
+        cluster.break_links("p-1", other, true);
+    }
     cluster.run_for(10 * MS);
     let unsent = cluster.publish("p-1", b"never sent").expect("it runs");
     cluster.run_for(10 * MS);
@@ -74,9 +80,12 @@ fn at_the_loss_of_the_quorum_what_was_sent_is_of_unknown_outcome_and_the_rest_wa
 fn what_a_removed_member_has_sent_is_of_unknown_outcome() {
     // An operator removes it, so that it never lacks a quorum before.
     let (mut cluster, sent, unsent) = one_is_sent_and_one_is_not();
-    cluster.open_all_ways();
     let id = cluster.node_of("p-1").expect("it runs");
     cluster.remove("p-0", id);
+    wait_for(&mut cluster, &["p-0", "p-2"]);
+    // It hears of that from p-2.
+    cluster.open_all_ways();
+    cluster.partition(&[&["p-0"], &["p-1"]]);
     wait(&mut cluster, "it knows", |it| it.node_of("p-1") != Some(id));
 
     let told = answers(&cluster, "p-1");
@@ -87,11 +96,13 @@ fn what_a_removed_member_has_sent_is_of_unknown_outcome() {
 // Clauses: PUB-6
 #[test]
 fn what_was_sent_before_a_leave_is_of_unknown_outcome() {
-    // It cannot reach the coordinator, and goes all the same.
+    // It can reach nobody, and goes all the same.
     let (mut cluster, sent, unsent) = one_is_sent_and_one_is_not();
     let process = cluster.process_of("p-1");
     cluster.leave("p-1");
-    wait_for(&mut cluster, &["p-0", "p-2"]);
+    wait(&mut cluster, "it has gone", |it| {
+        it.process_of("p-1") != process
+    });
 
     let told = cluster
         .told()
@@ -173,4 +184,76 @@ fn after_an_unknown_outcome_the_next_message_is_decided() {
         matches!(told[1..], [(request, Ok(_))] if request == again),
         "{told:?}"
     );
+}
+
+// Clauses: PUB-1
+#[test]
+fn a_publication_goes_by_another_member_where_the_coordinator_cannot_be_reached() {
+    // C72: one link is down, and accuses nobody enough.
+    let mut cluster = members(None, 3);
+    let topology = cluster.topology_of("p-1").map(discovery_core::Topology::id);
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    cluster.break_links("p-0", "p-1", true);
+    for number in 0_u8..9 {
+        assert!(cluster.publish("p-1", &[number]).is_some());
+        cluster.run_for(100 * MS);
+    }
+    cluster.run_for(5 * SECOND);
+
+    sound(&cluster);
+    let now = cluster.topology_of("p-1").map(discovery_core::Topology::id);
+    assert_eq!(now, topology, "nobody is removed");
+    let told = answers(&cluster, "p-1");
+    let all = told.len() == 9 && told.iter().all(|(_, result)| result.is_ok());
+    assert!(all, "{told:?}");
+}
+
+// Clauses: PUB-1
+#[test]
+fn who_is_to_pass_on_opens_a_link_to_the_coordinator() {
+    // C72: of 48, none of whom p-35 is linked to observes p-0 or is observed by it.
+    let mut cluster = members(None, 48);
+    cluster.run_for(60 * SECOND);
+    cluster.partition(&[&["p-0"], &["p-35"]]);
+    for other in 1..48 {
+        cluster.break_links("p-0", &format!("p-{other}"), true);
+    }
+    cluster.run_for(SECOND);
+    cluster.publish("p-35", b"any").expect("it runs");
+    cluster.run_for(3 * SECOND);
+
+    sound(&cluster);
+    assert!(matches!(answers(&cluster, "p-35")[..], [(_, Ok(_))]));
+}
+
+// Clauses: PUB-1
+#[test]
+fn a_publication_is_passed_on_in_the_topology_of_its_publisher_alone() {
+    // C72: it takes half a second to the others, and p-4 is lost meanwhile.
+    let mut cluster = members(None, 5);
+    let first = cluster.topology_of("p-1").map(discovery_core::Topology::id);
+    cluster.partition(&[&["p-0"], &["p-1"]]);
+    cluster.break_links("p-0", "p-1", true);
+    cluster.run_for(SECOND);
+    let passed_on = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&passed_on);
+    cluster.intercept(move |passing| match passing.message {
+        Message::Publish(publish) if passing.to.label().starts_with("p-0.") => {
+            seen.borrow_mut().push(publish.topology);
+            Fate::Pass
+        }
+        Message::Publish(_) => Fate::Late(500 * MS),
+        _ => Fate::Pass,
+    });
+    cluster.publish("p-1", b"any").expect("it runs");
+    cluster.crash("p-4");
+    cluster.run_for(5 * SECOND);
+
+    sound(&cluster);
+    let now = cluster.topology_of("p-1").map(discovery_core::Topology::id);
+    assert_ne!(now, first);
+    let passed_on = passed_on.borrow();
+    assert!(!passed_on.is_empty());
+    assert!(passed_on.iter().all(|it| Some(*it) == now), "{passed_on:?}");
+    assert_eq!(answers(&cluster, "p-1").len(), 1);
 }

@@ -145,10 +145,13 @@ pub(super) fn promise_refused() -> impl Strategy<Value = PromiseRefused> {
 }
 
 pub(super) fn publish() -> impl Strategy<Value = Publish> {
-    (number(), vec(published(), 0..5)).prop_map(|(first_pending, messages)| Publish {
-        first_pending,
-        messages,
-    })
+    (topology_id(), number(), vec(published(), 0..5)).prop_map(
+        |(topology, first_pending, messages)| Publish {
+            topology,
+            first_pending,
+            messages,
+        },
+    )
 }
 
 pub(super) fn publish_refused() -> impl Strategy<Value = PublishRefused> {

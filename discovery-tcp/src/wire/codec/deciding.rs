@@ -293,6 +293,7 @@ impl Wire for Publish {
             Decision::Change(_) => None,
         });
         v1::Publish {
+            topology: Some(self.topology.form()),
             first_pending: self.first_pending,
             messages: messages.collect(),
         }
@@ -301,6 +302,7 @@ impl Wire for Publish {
     fn read(form: v1::Publish) -> Result<Self, DecodeError> {
         let messages = list("publish.messages", ENTRIES_MAX, form.messages)?;
         Ok(Self {
+            topology: required("publish.topology", form.topology)?,
             first_pending: form.first_pending,
             messages: messages
                 .into_iter()

@@ -130,6 +130,7 @@ pub(super) fn taking_over() -> Vec<Message> {
 pub(super) fn publishing() -> Vec<Message> {
     vec![
         Message::Publish(Publish {
+            topology: topology_id(),
             first_pending: 61,
             messages: vec![message(62), message(63)],
         }),
