@@ -135,7 +135,7 @@ impl InWords<'_> {
                 Some(observer) => write!(f, "{}", observer.name())?,
                 None => write!(f, "{}", accusation.observer)?,
             }
-            write!(f, " of {} at {}", accusation.kind, accusation.at)?;
+            write!(f, " ({} at {})", accusation.kind, accusation.at)?;
         }
         if accusations.is_empty() {
             f.write_str("nobody")?;

@@ -90,6 +90,6 @@ fn an_event_tells_who_failed_and_why() {
     assert_eq!(form["failed"][0][0]["info"]["name"], json!("n2"));
     assert_eq!(
         event.failed[0].1.in_words_of(&two()).to_string(),
-        "accused by n1 of silence at 1970-01-01T00:00:00.005Z"
+        "accused by n1 (silence at 1970-01-01T00:00:00.005Z)"
     );
 }

@@ -77,7 +77,7 @@ fn a_removal_names_who_accused() {
     let evidence = change.removed[0].evidence.as_ref().unwrap();
     assert_eq!(evidence.kind(), v1::EvidenceKind::Accused);
     assert_eq!(evidence.accusations[0].observer_name, "a");
-    assert!(evidence.summary.contains("accused by a of closed"));
+    assert!(evidence.summary.contains("accused by a (closed"));
     assert_eq!((change.member_count, change.next_order), (1, 3));
 }
 

@@ -1,6 +1,6 @@
 //! Pictures of the page, for people to look at. Taken only where a folder is given for them.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -63,7 +63,9 @@ impl Page {
         let bytes = BASE64_STANDARD
             .decode(picture["data"].as_str().unwrap())
             .unwrap();
-        let path = PathBuf::from(folder).join(format!("{}.png", shot.name));
+        // A folder is of the workspace, as in the command that the documents name.
+        let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let path = workspace.join(folder).join(format!("{}.png", shot.name));
         std::fs::write(path, bytes).unwrap();
         self.call("Emulation.setEmulatedMedia", &json!({"features": []}));
         self.resize(DESKTOP, 900);
