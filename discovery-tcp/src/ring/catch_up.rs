@@ -14,7 +14,7 @@ use super::planted::Bug;
 use super::{Life, Ring};
 use crate::message::{Decided, DecidedEntry, Decision, Fetch, Message, Position, Watermark};
 
-/// Shortest time between two fetches.
+/// Shortest time between two fetches, but for one from the coordinator after one from another.
 const FETCH_PAUSE: Duration = Duration::from_millis(20);
 
 impl Ring {
@@ -23,13 +23,15 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let recently = m
-            .fetched_at
-            .is_some_and(|at| self.fx.now.since(at) < FETCH_PAUSE);
+        // Beats that keep step would let the coordinator's word come within the pause for ever (C73).
+        let leads = m.coordinator().is_some_and(|it| it.id() == from);
+        let recently = m.fetched.is_some_and(|(at, whom)| {
+            self.fx.now.since(at) < FETCH_PAUSE && (whom == from || !leads)
+        });
         if recently || self.fx.bug(Bug::RepairSkipped) {
             return;
         }
-        m.fetched_at = Some(self.fx.now);
+        m.fetched = Some((self.fx.now, from));
         let (topology, decided) = (m.id(), m.log.decided());
         self.fx
             .send_to(from, Message::Fetch(Fetch { topology, decided }));
@@ -129,7 +131,7 @@ impl Ring {
             self.meet_cluster(decided.topology);
             return;
         }
-        m.fetched_at = None;
+        m.fetched = None;
         if is_of_an_older(decided, m.id()) {
             self.tell_newer(from);
             return;

@@ -57,7 +57,7 @@ impl Ring {
             alerts: BTreeMap::new(),
             out_of_reach: BTreeSet::new(),
             gather: Gather::default(),
-            fetched_at: None,
+            fetched: None,
             publishing: Publishing::default(),
             leaving: None,
             quorum: true,

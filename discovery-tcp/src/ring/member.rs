@@ -50,7 +50,7 @@ pub(super) struct Membership {
     /// Members that could not be dialled since they were linked last.
     pub(super) out_of_reach: BTreeSet<NodeId>,
     pub(super) gather: Gather,
-    pub(super) fetched_at: Option<Moment>,
+    pub(super) fetched: Option<(Moment, NodeId)>,
     pub(super) publishing: Publishing,
     pub(super) leaving: Option<Moment>,
     pub(super) quorum: bool,

@@ -186,12 +186,13 @@ impl Ring {
         self.fx.send(link, Message::PublishRefused(refused));
     }
 
-    /// The coordinator takes what follows on what it has of this publisher (P6).
+    /// The coordinator takes what follows on what it has of this publisher (P6). Who recovers takes
+    /// nothing: what waited would be proposed in the epoch that it opens.
     fn take_publications(&mut self, from: NodeId, publish: &Publish) {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        let Some(lead) = &mut m.lead else {
+        let Some(lead) = m.lead.as_mut().filter(|lead| lead.recovery.is_none()) else {
             return;
         };
         let decided = m.log.sequence(from);
@@ -240,8 +241,9 @@ impl Ring {
         let Life::Member(m) = &mut self.life else {
             return;
         };
-        // It is sent again with the next beat, to whoever coordinates then.
-        m.publishing.sent = None;
+        // It is sent again with the next beat, to whoever coordinates then, and not before: else
+        // each further publication would send all of them once more.
+        m.publishing.by = None;
     }
 
     /// The quorum is lost, or a new epoch began: what was under way has an unknown outcome.

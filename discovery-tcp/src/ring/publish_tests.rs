@@ -10,6 +10,10 @@ use crate::ring::watch::tests::newest_of_three;
 
 /// A message of the first of three, for the third, which coordinates, as sent in this topology.
 fn taken_by_its_coordinator(topology: impl Fn(TopologyId) -> TopologyId) -> usize {
+    taken_under(false, topology)
+}
+
+fn taken_under(recovery: bool, topology: impl Fn(TopologyId) -> TopologyId) -> usize {
     let mut ring = newest_of_three();
     let me = ring.me.id();
     let publisher = NodeId::from_u128(1);
@@ -22,7 +26,7 @@ fn taken_by_its_coordinator(topology: impl Fn(TopologyId) -> TopologyId) -> usiz
         tail: Vec::new(),
         promisers: [publisher, me].into(),
         leftovers: VecDeque::new(),
-        recovery: false,
+        recovery,
         splits_off: false,
     });
     let Life::Member(m) = &ring.life else {
@@ -67,4 +71,11 @@ fn a_coordinator_takes_publications_of_its_own_cluster_and_epoch_alone() {
         ..own
     };
     assert_eq!(taken_by_its_coordinator(of_a_split), 0);
+}
+
+// Clauses: PUB-3
+#[test]
+fn who_opens_an_epoch_takes_no_publications_of_the_one_before() {
+    // Else they wait in its queue, and are proposed in the new epoch, or in another cluster.
+    assert_eq!(taken_under(true, |own| own), 0);
 }

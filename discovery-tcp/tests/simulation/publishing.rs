@@ -257,3 +257,33 @@ fn a_publication_is_passed_on_in_the_topology_of_its_publisher_alone() {
     assert!(passed_on.iter().all(|it| Some(*it) == now), "{passed_on:?}");
     assert_eq!(answers(&cluster, "p-1").len(), 1);
 }
+
+// Clauses: PUB-1
+#[test]
+fn what_cannot_be_passed_on_is_not_sent_again_with_every_publication() {
+    // Two of four beside each other; neither reaches the coordinator, and no majority is left.
+    let mut cluster = members(None, 4);
+    cluster.partition(&[&["p-0", "p-3"], &["p-1", "p-2"]]);
+    for here in ["p-1", "p-2"] {
+        for there in ["p-0", "p-3"] {
+            cluster.break_links(here, there, true);
+        }
+    }
+    cluster.run_for(50 * MS);
+    let sent = Rc::new(RefCell::new((0, 0)));
+    let seen = Rc::clone(&sent);
+    cluster.intercept(move |passing| {
+        if let Message::Publish(publish) = &passing.message {
+            let mut seen = seen.borrow_mut();
+            seen.0 += 1;
+            seen.1 += publish.messages.len();
+        }
+        Fate::Pass
+    });
+    for _ in 0..500 {
+        assert!(cluster.publish("p-1", b"any").is_some());
+        cluster.run_for(2 * MS);
+    }
+    let (requests, messages) = *sent.borrow();
+    assert!(messages < 5_000, "{requests} requests, {messages} messages");
+}
