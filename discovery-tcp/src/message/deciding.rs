@@ -42,6 +42,14 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Who published it, if it is a message.
+    pub(crate) fn publisher(&self) -> Option<NodeId> {
+        match self {
+            Self::Change(_) => None,
+            Self::Message(message) => Some(message.publisher),
+        }
+    }
+
     /// The change that splits a cluster off its parent, if this is one (RECOVER-8).
     pub(crate) fn split(&self) -> Option<&TopologyChange> {
         match self {

@@ -201,6 +201,8 @@ impl Ring {
             m.saw_watermark(Watermark { term, position });
             self.deliver(delivered, told);
         }
+        // There may be room for more of the own publications.
+        self.send_publications();
     }
 
     /// What is decided takes effect.

@@ -142,6 +142,8 @@ impl Ring {
         lead.leaves.retain(stays);
         lead.probes.retain(|id, _| stays(id));
         lead.proposed.retain(|id, _| stays(id));
+        lead.queue
+            .retain(|it| it.publisher().is_none_or(|id| stays(&id)));
         lead.doubt = None;
         lead.tick += 1;
         let tick = Tick {

@@ -13,6 +13,9 @@ use crate::message::{Decision, Message, Publish, PublishRefused, PublishedMessag
 
 /// Most messages, and bytes, in one request to the coordinator.
 const BATCH: (usize, usize) = (64, 256 * 1024);
+/// Most messages, and bytes, that are on their way to the coordinator at a time: each may be a
+/// request of its own, and a link carries only so many (C74).
+const WINDOW: (usize, usize) = (128, 512 * 1024);
 /// Most messages that wait at the coordinator.
 const QUEUE_MAX: usize = 4096;
 
@@ -69,7 +72,8 @@ impl Ring {
         Ok(())
     }
 
-    /// Sends to the coordinator what it was not sent yet.
+    /// Sends to the coordinator what it was not sent yet, as far as the window allows; more goes when
+    /// some is decided.
     pub(super) fn send_publications(&mut self) {
         let me = self.me.id();
         let Life::Member(m) = &mut self.life else {
@@ -269,13 +273,21 @@ impl Ring {
 }
 
 impl Publishing {
-    /// What fits one request of what follows on a sequence, and the last sequence in it.
+    /// What fits one request, and the window, of what follows on a sequence; and the last sequence
+    /// in it. Whatever its weight, a message that is alone fits both.
     fn batch_after(&mut self, sent: u64) -> (Vec<Arc<Decision>>, u64) {
         let mut messages = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut bytes_on_the_way) = (0, 0);
         let mut last = sent;
-        for pending in self.pending.iter_mut().filter(|one| one.sequence > sent) {
+        for (before, pending) in self.pending.iter_mut().enumerate().take(WINDOW.0) {
             let weight = super::weight::of_entry(&pending.decision);
+            bytes_on_the_way += weight;
+            if before > 0 && bytes_on_the_way > WINDOW.1 {
+                break;
+            }
+            if pending.sequence <= sent {
+                continue;
+            }
             let full = messages.len() == BATCH.0 || bytes + weight > BATCH.1;
             if full && !messages.is_empty() {
                 break;

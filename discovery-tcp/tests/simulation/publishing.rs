@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use discovery_core::{PublishError, Published, Standing};
-use discovery_tcp::message::Message;
+use discovery_tcp::message::{Decision, Message};
 use discovery_tcp::ring::Notice;
 use discovery_tcp::sim::{Cluster, Fate};
 
@@ -286,4 +286,72 @@ fn what_cannot_be_passed_on_is_not_sent_again_with_every_publication() {
     }
     let (requests, messages) = *sent.borrow();
     assert!(messages < 5_000, "{requests} requests, {messages} messages");
+}
+
+/// The most messages that were under way from p-1 to the coordinator at a time, of 600 that it
+/// published at once and 100 ms of way each; all are decided in order.
+fn most_under_way(bytes: usize) -> u64 {
+    let mut cluster = members(None, 3);
+    let since = cluster.now();
+    let seen = Rc::new(RefCell::new(0));
+    let most = Rc::clone(&seen);
+    cluster.intercept(move |passing| {
+        let Message::Publish(publish) = &passing.message else {
+            return Fate::Pass;
+        };
+        if let Some(Decision::Message(last)) = publish.messages.last().map(|it| &**it) {
+            let mut most = most.borrow_mut();
+            *most = (last.sequence + 1 - publish.first_pending).max(*most);
+        }
+        Fate::Late(100 * MS)
+    });
+    let publish = |number: u64| {
+        let mut payload = number.to_be_bytes().to_vec();
+        payload.resize(bytes, 0);
+        cluster.publish("p-1", &payload)
+    };
+    let requests: Vec<u64> = (0..600).filter_map(publish).collect();
+    cluster.run_for(20 * SECOND);
+
+    sound(&cluster);
+    let told = answers(&cluster, "p-1");
+    assert!(told.iter().all(|(_, result)| result.is_ok()), "{told:?}");
+    let decided: Vec<u64> = told.iter().map(|(request, _)| *request).collect();
+    assert_eq!(decided, requests);
+    let told = told_since(&cluster, "p-2", since);
+    let messages = told.iter().filter(|it| matches!(it, Notice::Message(_)));
+    assert_eq!(messages.count(), 600);
+    seen.take()
+}
+
+// Clauses: PUB-1
+#[test]
+fn no_more_publications_are_under_way_than_a_link_carries() {
+    // C74: a queue of 1,024 messages, 64 MiB in all, went out at once, and the link broke.
+    assert_eq!(most_under_way(8), 128);
+    assert_eq!(most_under_way(60_000), 8);
+}
+
+// Clauses: PUB-3
+#[test]
+fn what_waits_at_the_coordinator_goes_with_its_publisher() {
+    // C74: it comes while the removal of its publisher is undecided, and would follow that.
+    let mut cluster = members(None, 4);
+    let since = cluster.now();
+    cluster.intercept(|passing| match passing.message {
+        Message::Accepted(_) => Fate::Late(50 * MS),
+        _ => Fate::Pass,
+    });
+    let id = cluster.node_of("p-3").expect("it runs");
+    cluster.remove("p-0", id);
+    cluster.run_for(10 * MS);
+    cluster.publish("p-3", b"too late").expect("it runs");
+    cluster.run_for(5 * SECOND);
+
+    sound(&cluster);
+    let told = told_since(&cluster, "p-1", since);
+    let is_removal = |it: &Notice| matches!(it, Notice::Changed(event) if !event.failed.is_empty());
+    assert!(told.iter().any(is_removal), "{told:?}");
+    let message = |it: &Notice| matches!(it, Notice::Message(_));
+    assert!(!told.iter().any(message), "{told:?}");
 }
